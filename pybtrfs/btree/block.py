@@ -1,0 +1,102 @@
+"""A view of one tree block. It never changes; building and editing are other rooms' work.
+
+A leaf's items are reached by slot: the key, where its data lies, the data. A node's key pointers likewise.
+The bytes are taken as they are; whether they can be trusted is for `btree.check` to say.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pybtrfs.errors import CorruptError
+from pybtrfs.ondisk.header import HEADER, ITEM, KEY_PTR, Header, ItemHeader, KeyPtr, max_key_ptrs
+from pybtrfs.ondisk.key import Key
+from pybtrfs.ondisk.registry import ItemType, find_item_type
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Item(NamedTuple):
+    """One item of a leaf: its key, its bytes, and where it stands."""
+
+    key: Key
+    data: bytes
+    bytenr: int  # of the leaf
+    slot: int
+
+    @property
+    def item_type(self) -> ItemType | None:
+        """The registry's row for it; None for a type that the format does not have."""
+        return find_item_type(self.key)
+
+    def parse(self) -> Any:
+        """The structure in its data; raw bytes for an unknown type; `CorruptError` names the place."""
+        row = find_item_type(self.key)
+        if row is None:
+            return self.data
+        try:
+            return row.codec.parse(self.data)
+        except CorruptError as error:
+            raise CorruptError(f"leaf {self.bytenr} slot {self.slot}: {error}") from None
+
+
+class Block:
+    """A tree block as it was read: `data` is all of it, `bytenr` where it was asked for."""
+
+    __slots__ = ("__dict__", "bytenr", "data", "header")
+
+    def __init__(self, data: bytes, bytenr: int) -> None:
+        self.data, self.bytenr = data, bytenr
+        self.header: Header = HEADER.unpack_from(data)
+
+    @property
+    def level(self) -> int:
+        return self.header.level
+
+    @property
+    def is_leaf(self) -> bool:
+        return self.header.level == 0
+
+    @property
+    def nritems(self) -> int:
+        return self.header.nritems
+
+    @property
+    def kind(self) -> str:
+        return "leaf" if self.is_leaf else "node"
+
+    @cached_property
+    def item_headers(self) -> list[ItemHeader]:
+        """Of a leaf: all item headers, as many as fit where nritems lies."""
+        fit = min(self.nritems, (len(self.data) - HEADER.size) // ITEM.size)
+        return list(ITEM.iter_unpack(self.data[HEADER.size : HEADER.size + fit * ITEM.size]))
+
+    @cached_property
+    def key_ptrs(self) -> list[KeyPtr]:
+        """Of a node: all key pointers, as many as fit where nritems lies."""
+        fit = min(self.nritems, max_key_ptrs(len(self.data)))
+        return list(KEY_PTR.iter_unpack(self.data[HEADER.size : HEADER.size + fit * KEY_PTR.size]))
+
+    @cached_property
+    def keys(self) -> list[Key]:
+        """The keys of a leaf's items or of a node's children, in slot order."""
+        return [entry.key for entry in (self.item_headers if self.is_leaf else self.key_ptrs)]
+
+    def item(self, slot: int) -> Item:
+        header = self.item_headers[slot]
+        start = HEADER.size + header.offset
+        return Item(header.key, self.data[start : start + header.size], self.bytenr, slot)
+
+    def items(self, first: int = 0) -> Iterator[Item]:
+        """The items of a leaf from slot `first` on."""
+        data, bytenr, base = self.data, self.bytenr, HEADER.size
+        for slot, (key, offset, size) in enumerate(self.item_headers[first:], first):
+            start = base + offset
+            yield Item(key, data[start : start + size], bytenr, slot)
+
+    def columns(self) -> "np.ndarray[Any, Any]":
+        """The item headers of a leaf as a numpy array of ITEM.dtype, without a copy."""
+        import numpy as np  # noqa: PLC0415  start-up
+
+        return np.frombuffer(self.data, ITEM.dtype, self.nritems, HEADER.size)

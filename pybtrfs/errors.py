@@ -1,0 +1,45 @@
+"""What can go wrong, as classes; each carries the exit status that a command ends with.
+
+A message is one line that names the place, what was expected and what was found. `CorruptError`
+speaks about an image's bytes; a broken invariant of ours is an `assert`.
+"""
+
+
+class PybtrfsError(Exception):
+    """Anything that a user can meet. `exit_status` is what the command line ends with."""
+
+    exit_status = 1
+
+
+class UsageError(PybtrfsError):
+    """An option or argument that cannot be meant."""
+
+    exit_status = 2
+
+
+class CorruptError(PybtrfsError):
+    """Bytes of an image that break the format: the message says where, expected and found."""
+
+
+class ChecksumError(CorruptError):
+    """A stored checksum that is not the one of the bytes beside it."""
+
+
+class NotBtrfsError(CorruptError):
+    """No valid btrfs superblock was found."""
+
+
+class UnsupportedError(PybtrfsError):
+    """A sound filesystem that uses a feature which this version does not handle, by name."""
+
+
+class DeviceError(PybtrfsError):
+    """A device or image file that cannot be opened, read or written."""
+
+
+class RefusedError(PybtrfsError):
+    """An operation that would destroy something; the message says which option allows it."""
+
+
+class NotFoundError(PybtrfsError):
+    """No such subvolume, tree, item or path."""

@@ -1,0 +1,1 @@
+"""What bytes mean: every structure of the format declared once. Nothing here reads or writes a device."""

@@ -1,0 +1,41 @@
+"""The state of a balance that runs or was interrupted: a TEMPORARY_ITEM in the root tree."""
+
+from typing import Annotated, NamedTuple
+
+from pybtrfs.ondisk.layout import U32, U64, Fixed
+
+
+class BalanceArgs(NamedTuple):
+    """The filters for one block group type (`btrfs_disk_balance_args`)."""
+
+    profiles: U64
+    usage_min: U32  # together the u64 `usage` where the filter has one value
+    usage_max: U32
+    devid: U64
+    pstart: U64
+    pend: U64
+    vstart: U64
+    vend: U64
+    target: U64  # profile to convert to
+    flags: U64
+    limit_min: U32  # together the u64 `limit` where the filter has one value
+    limit_max: U32
+    stripes_min: U32
+    stripes_max: U32
+    unused: Annotated[bytes, "48s"]
+
+
+BALANCE_ARGS = Fixed(BalanceArgs, 136)
+
+
+class BalanceItem(NamedTuple):
+    """A balance (`btrfs_balance_item`)."""
+
+    flags: U64
+    data: BalanceArgs
+    meta: BalanceArgs
+    sys: BalanceArgs
+    unused: Annotated[bytes, "32s"]
+
+
+BALANCE_ITEM = Fixed(BalanceItem, 448)
