@@ -82,6 +82,4 @@ class Tree:
     def _child(self, node: Block, slot: int, end: Key) -> Block:
         pointer = node.key_ptrs[slot]
         bound = None if end == MAX_KEY else end
-        return self.store.read(
-            pointer.blockptr, Expected(node.level - 1, pointer.generation, pointer.key, bound)
-        )
+        return self.store.read(pointer.blockptr, Expected(node.level - 1, pointer.generation, pointer.key, bound))

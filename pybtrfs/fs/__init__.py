@@ -1,0 +1,1 @@
+"""A filesystem: its trees by name, subvolumes, the UUID tree, the tree log."""

@@ -1,0 +1,117 @@
+"""An open filesystem: the chunk tree taken in, every other tree by its id.
+
+A tree's root stands in the root tree as a ROOT_ITEM; the root tree and the chunk tree themselves, and the
+tree of log trees, stand in the superblock.
+"""
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+
+from pybtrfs.btree.search import Root, Tree
+from pybtrfs.btree.store import BlockStore
+from pybtrfs.checksum import CsumType
+from pybtrfs.errors import CorruptError, NotFoundError
+from pybtrfs.ondisk import constants as c
+from pybtrfs.ondisk.key import Key
+from pybtrfs.ondisk.root import RootItem
+from pybtrfs.ondisk.superblock import Superblock
+from pybtrfs.volume.volume import ANYWHERE, Volume, Where, open_volume, unknown_compat_ro
+
+LOG_WAITS = "a tree log waits to be replayed; what is shown is the state without it"
+
+
+def open_filesystem(
+    path: str, where: Where = ANYWHERE, notice: Callable[[str], None] = lambda text: None
+) -> "Filesystem":
+    """The filesystem in an image file or block device, for reading.
+
+    `notice` takes lines that a user should see: a mirror superblock in use, a partition chosen, a log that
+    waits, an image that the kernel holds. Raises `DeviceError`, `NotBtrfsError`, `UnsupportedError`, `CorruptError`.
+    """
+    volume = open_volume(path, where, notice)
+    try:
+        filesystem = Filesystem(volume)
+    except CorruptError as error:
+        volume.close()
+        raise type(error)(f"{path}: {error}") from None
+    for name in unknown_compat_ro(volume.superblock):
+        notice(f"{path}: read-only: {name}")
+    if volume.superblock.log_root:
+        notice(f"{path}: {LOG_WAITS}")
+    return filesystem
+
+
+class Filesystem:
+    """Trees of one volume. Use as a context manager, or call `close`."""
+
+    def __init__(self, volume: Volume) -> None:
+        self.volume = volume
+        self.superblock: Superblock = volume.superblock
+        self.nodesize, self.sectorsize = volume.nodesize, volume.sectorsize
+        self.csum_type: CsumType = volume.csum_type
+        self.store = BlockStore(volume)
+        sb = volume.superblock
+        self.chunk_tree = self._tree(
+            c.CHUNK_TREE_OBJECTID, sb.chunk_root, sb.chunk_root_level, sb.chunk_root_generation
+        )
+        self.root_tree = self._tree(c.ROOT_TREE_OBJECTID, sb.root, sb.root_level, sb.generation)
+        first, last = Key(c.FIRST_CHUNK_TREE_OBJECTID, c.CHUNK_ITEM_KEY, 0), Key(c.U64_MAX, 255, c.U64_MAX)
+        for item in self.chunk_tree.items(first, last):
+            if item.key.type == c.CHUNK_ITEM_KEY:
+                volume.add_chunk(item.key, item.data)
+
+    def __enter__(self) -> "Filesystem":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.volume.close()
+
+    @property
+    def log_root_tree(self) -> Tree | None:
+        """The tree that holds a root item for each log tree; None where no log waits."""
+        sb = self.superblock
+        if not sb.log_root:
+            return None
+        return self._tree(c.TREE_LOG_OBJECTID, sb.log_root, sb.log_root_level, sb.generation + 1)
+
+    def find_root_item(self, tree_id: int) -> tuple[Key, RootItem] | None:
+        """The root item of a tree with its key; the newest where a tree has several."""
+        first, last = Key(tree_id, c.ROOT_ITEM_KEY, 0), Key(tree_id, c.ROOT_ITEM_KEY, c.U64_MAX)
+        for item in self.root_tree.items_backwards(last, first):
+            return item.key, item.parse()
+        return None
+
+    def root_items(self) -> Iterator[tuple[Key, RootItem]]:
+        """All root items, in the order of their keys."""
+        for item in self.root_tree.items():
+            if item.key.type == c.ROOT_ITEM_KEY:
+                yield item.key, item.parse()
+
+    def find_tree(self, tree_id: int) -> Tree | None:
+        """The tree with this id; None where the filesystem has none."""
+        special = {c.ROOT_TREE_OBJECTID: self.root_tree, c.CHUNK_TREE_OBJECTID: self.chunk_tree}
+        if tree_id in special:
+            return special[tree_id]
+        if tree_id == c.TREE_LOG_OBJECTID:
+            return self.log_root_tree
+        found = self.find_root_item(tree_id)
+        return None if found is None else self.tree_of(tree_id, found[1])
+
+    def tree(self, tree_id: int) -> Tree:
+        """The tree with this id; `NotFoundError` where the filesystem has none."""
+        found = self.find_tree(tree_id)
+        if found is None:
+            raise NotFoundError(f"no tree with id {tree_id}")
+        return found
+
+    def tree_of(self, tree_id: int, root_item: RootItem) -> Tree:
+        """The tree that a root item describes."""
+        return self._tree(tree_id, root_item.bytenr, root_item.level, root_item.generation)
+
+    def _tree(self, tree_id: int, bytenr: int, level: int, generation: int) -> Tree:
+        return Tree(self.store, Root(tree_id, bytenr, level, generation))
