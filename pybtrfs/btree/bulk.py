@@ -5,8 +5,6 @@ blocks below it. Blocks go to `write` as they are done, so memory is bounded by 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
-from struct import Struct
 from typing import NamedTuple
 
 from pybtrfs.checksum import CsumType, seal
@@ -67,7 +65,7 @@ def pack_leaf(form: BlockForm, owner: int, bytenr: int, items: Sequence[tuple[Ke
         at -= len(data)
         flat += (*key, at - HEADER.size, len(data))
     assert HEADER.size + len(items) * ITEM.size <= at, "the items fit into the leaf"
-    _repeated(ITEM.struct.format, len(items)).pack_into(block, HEADER.size, *flat)
+    ITEM.repeated(len(items)).pack_into(block, HEADER.size, *flat)
     block[at:] = b"".join([data for _, data in reversed(items)])
     seal(form.csum_type, block)
     return bytes(block)
@@ -128,8 +126,3 @@ def _new_block(form: BlockForm, owner: int, bytenr: int, level: int, nritems: in
     )
     block[: HEADER.size] = HEADER.pack(header)
     return block
-
-
-@lru_cache(maxsize=1024)
-def _repeated(code: str, times: int) -> Struct:
-    return Struct("<" + code.lstrip("<") * times)

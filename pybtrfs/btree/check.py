@@ -7,7 +7,7 @@ It does not raise, print or repair: the strict reader raises the first problem, 
 """
 
 from collections.abc import Iterator
-from operator import lt
+from operator import add, lt
 from typing import NamedTuple
 
 from pybtrfs.btree.block import Block
@@ -52,11 +52,11 @@ def disagreements(block: Block, expected: Expected) -> Iterator[str]:
         yield f"generation is {block.header.generation}, its parent says {generation}"
     if owner is not None and block.header.owner != owner:
         yield f"owner is tree {block.header.owner}, expected {owner}"
-    keys = block.keys
+    keys = block.key_tuples
     if first_key is not None and (not keys or keys[0] != first_key):
-        yield f"first key is {_text(keys[0]) if keys else 'missing'}, its parent says {_text(first_key)}"
+        yield f"first key is {_text(block.keys[0]) if keys else 'missing'}, its parent says {_text(first_key)}"
     if end is not None and keys and keys[-1] >= end:
-        yield f"last key is {_text(keys[-1])}, the next block begins at {_text(end)}"
+        yield f"last key is {_text(block.keys[-1])}, the next block begins at {_text(end)}"
 
 
 def _header_problems(block: Block, fsid: bytes) -> Iterator[str]:
@@ -76,30 +76,27 @@ def _leaf_problems(block: Block) -> Iterator[str]:
     if block.nritems > data_size // ITEM.size:
         yield f"{block.nritems} items, at most {data_size // ITEM.size} fit"
         return
-    headers = block.item_headers
-    if not headers:
+    if not block.nritems:
         return
-    offsets = [header.offset for header in headers]
-    ends = [offset + header.size for offset, header in zip(offsets, headers, strict=True)]
+    offsets, keys = block.offsets, block.key_tuples
+    ends = list(map(add, offsets, block.sizes))
     sound = (
-        ends == [data_size, *offsets[:-1]]
-        and all(map(lt, block.keys, block.keys[1:]))
-        and offsets[-1] >= len(headers) * ITEM.size
+        ends == [data_size, *offsets[:-1]] and all(map(lt, keys, keys[1:])) and offsets[-1] >= block.nritems * ITEM.size
     )
     if not sound:
         yield from _item_problems(block, ends, data_size)
 
 
 def _item_problems(block: Block, ends: list[int], data_size: int) -> Iterator[str]:
-    previous, limit = None, data_size
-    for slot, (header, end) in enumerate(zip(block.item_headers, ends, strict=True)):
-        if previous is not None and header.key <= previous:
-            yield f"slot {slot}: key {_text(header.key)} follows {_text(previous)}"
+    previous, limit, headers_end = None, data_size, block.nritems * ITEM.size
+    for slot, (key, offset, end) in enumerate(zip(block.keys, block.offsets, ends, strict=True)):
+        if previous is not None and key <= previous:
+            yield f"slot {slot}: key {_text(key)} follows {_text(previous)}"
         if end != limit:
             yield f"slot {slot}: item ends at {end}, expected {limit}"
-        if header.offset < block.nritems * ITEM.size:
-            yield f"slot {slot}: item data begins at {header.offset}, the headers end at {block.nritems * ITEM.size}"
-        previous, limit = header.key, header.offset
+        if offset < headers_end:
+            yield f"slot {slot}: item data begins at {offset}, the headers end at {headers_end}"
+        previous, limit = key, offset
 
 
 def _node_problems(block: Block, sectorsize: int) -> Iterator[str]:

@@ -36,14 +36,15 @@ class Tree:
     def find(self, key: Key) -> Item | None:
         """The item with exactly this key."""
         leaf = self._leaf_for(key)
-        slot = bisect_left(leaf.keys, key)
-        return leaf.item(slot) if slot < leaf.nritems and leaf.keys[slot] == key else None
+        slot = bisect_left(leaf.key_tuples, key)
+        return leaf.item(slot) if slot < leaf.nritems and leaf.key_tuples[slot] == key else None
 
     def items(self, first: Key = MIN_KEY, last: Key = MAX_KEY) -> Iterator[Item]:
         """The items with first <= key <= last, in order."""
         for leaf in self.leaves(first, last):
-            start = bisect_left(leaf.keys, first) if leaf.keys and leaf.keys[0] < first else 0
-            whole = not leaf.keys or leaf.keys[-1] <= last
+            keys = leaf.key_tuples
+            start = bisect_left(keys, first) if keys and keys[0] < first else 0
+            whole = not keys or keys[-1] <= last
             for item in leaf.items(start):
                 if not whole and item.key > last:
                     return

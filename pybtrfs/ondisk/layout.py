@@ -21,8 +21,8 @@ importing construct alone would take a third of what a whole `uuid lookup` may.
 """
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Annotated, Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
 from pybtrfs.errors import CorruptError
@@ -88,19 +88,29 @@ class Fixed(Generic[T]):
         self.fields = tuple(self._declared())
         self.struct = struct.Struct("<" + "".join(_codes(self)))
         assert self.struct.size == size, f"{self.name} is declared with {self.struct.size} bytes, not {size}"
-        self._make = cast(Callable[[Sequence[Any]], T], getattr(cls, "_make"))  # noqa: B009
-        self._flat = all(field.layout is None for field in self.fields)
+        self._make = cast(Callable[[Iterable[Any]], T], getattr(cls, "_make"))  # noqa: B009
+        self._names = tuple(_flat_names(self))
+        self._runs = tuple(_runs(self))
+        self._flat = all(make is None for _, make in self._runs)
         _LAYOUTS[cls] = self
 
     def unpack_from(self, buffer: Buffer, at: int = 0) -> T:
         """The value at byte `at`; `struct.error` where the buffer is too short."""
         flat = self.struct.unpack_from(buffer, at)
-        return self._make(flat) if self._flat else self._nest(iter(flat))
+        return self._made(flat)
 
     def iter_unpack(self, buffer: Buffer) -> Iterator[T]:
         """The values that follow each other in a buffer of a whole number of them."""
         flats = self.struct.iter_unpack(buffer)
-        return map(self._make, flats) if self._flat else (self._nest(iter(flat)) for flat in flats)
+        return map(self._made, flats)
+
+    def repeated(self, times: int) -> struct.Struct:
+        """The struct of `times` of these in a row: to read or write a whole leaf's at once."""
+        return _repeated(self.struct.format, times)
+
+    def pick(self, flat: Sequence[Any], name: str) -> Sequence[Any]:
+        """One field of all, out of what `repeated` has unpacked; dots reach into nested structures."""
+        return flat[self._names.index(name) :: len(self._names)]
 
     def pack(self, value: T) -> bytes:
         return self.struct.pack(*(value if self._flat else self._flatten(value)))  # type: ignore[misc]
@@ -145,16 +155,18 @@ class Fixed(Generic[T]):
             yield Field(name, at, size, code, layout, repeats)
             at += size
 
-    def _nest(self, flat: Iterator[Any]) -> T:
+    def _nest(self, flat: Sequence[Any]) -> list[Any]:
+        """The values of the fields, nested structures made, from the struct's flat ones."""
         values: list[Any] = []
-        for field in self.fields:
-            if field.layout is None:
-                values.append(next(flat))
-            elif isinstance(self.cls.__annotations__[field.name], type):
-                values.append(field.layout._nest(flat))
+        for run, make in self._runs:
+            if make is None:
+                values += flat[run]
             else:
-                values.append(tuple(field.layout._nest(flat) for _ in range(field.repeats)))
-        return self._make(values)
+                values.append(make(flat[run]))
+        return values
+
+    def _made(self, flat: Sequence[Any]) -> T:
+        return self._make(flat if self._flat else self._nest(flat))
 
     def _flatten(self, value: Any) -> Iterator[Any]:
         for field, part in zip(self.fields, value, strict=False):
@@ -174,16 +186,16 @@ class Tailed(Fixed[T]):
         """The value at byte `at` of an item that ends at byte `end`, and where it ends itself."""
         if end - at < self.size:
             raise CorruptError(f"{self.name} at byte {at}: {end - at} bytes left, expected {self.size}")
-        values = list(self._fixed(data, at))
+        values = self._nest(self.struct.unpack_from(data, at))
         at += self.size
-        for name, (kind, layout) in self.tails.items():
-            stated = (end - at) if isinstance(kind, Rest) else values[self._index(kind.field)]
-            length = stated * layout.size if layout else stated
-            if isinstance(kind, Length) and length > end - at:
-                raise CorruptError(f"{self.name}.{name} of {length} bytes at byte {at}: {end - at} bytes left")
-            piece = bytes(data[at : at + length])
+        for name, stated_at, layout in self._tails:
+            stated = end - at if stated_at is None else values[stated_at]
+            behind = at + (stated * layout.size if layout else stated)
+            if behind > end:
+                raise CorruptError(f"{self.name}.{name} of {behind - at} bytes at byte {at}: {end - at} bytes left")
+            piece = bytes(data[at:behind])
             values.append(tuple(layout.iter_unpack(piece)) if layout else piece)
-            at += length
+            at = behind
         return self._make(values), at
 
     def parse(self, data: Buffer) -> T:
@@ -195,23 +207,20 @@ class Tailed(Fixed[T]):
     def pack(self, value: T) -> bytes:
         parts: Sequence[Any] = value  # type: ignore[assignment]
         data = self.struct.pack(*self._flatten(parts))
-        for (name, (kind, layout)), tail in zip(self.tails.items(), parts[len(self.fields) :], strict=True):
-            stated = isinstance(kind, Rest) or parts[self._index(kind.field)] == len(tail)
-            assert stated, f"{self.name}.{name} is not as long as its {kind} says"
+        for (name, stated_at, layout), tail in zip(self._tails, parts[len(self.fields) :], strict=True):
+            stated = stated_at is None or parts[stated_at] == len(tail)
+            assert stated, f"{self.name}.{name} is not as long as stated"
             data += b"".join(map(layout.pack, tail)) if layout else tail
         return data
 
-    def _fixed(self, data: Buffer, at: int) -> Sequence[Any]:
-        flat = self.struct.unpack_from(data, at)
-        if self._flat:
-            return flat
-        values, parts = [], iter(flat)
-        for field in self.fields:
-            values.append(field.layout._nest(parts) if field.layout else next(parts))
-        return values
-
-    def _index(self, name: str) -> int:
-        return next(i for i, field in enumerate(self.fields) if field.name == name)
+    @cached_property
+    def _tails(self) -> list[tuple[str, int | None, Fixed[Any] | None]]:
+        """Each tail's name, the index of the field that states its length (None: the rest), its structure."""
+        names = [field.name for field in self.fields]
+        return [
+            (name, names.index(kind.field) if isinstance(kind, Length) else None, layout)
+            for name, (kind, layout) in self.tails.items()
+        ]
 
 
 class Many(Generic[T]):
@@ -261,6 +270,42 @@ def _codes(layout: Fixed[Any]) -> Iterator[str]:
                 yield from _codes(field.layout)
             else:
                 yield field.code
+
+
+def _flat_names(layout: Fixed[Any], prefix: str = "") -> Iterator[str]:
+    for field in layout.fields:
+        for _ in range(field.repeats):
+            if field.layout:
+                yield from _flat_names(field.layout, f"{prefix}{field.name}.")
+            else:
+                yield prefix + field.name
+
+
+def _runs(layout: Fixed[Any]) -> Iterator[tuple[slice, Callable[[Sequence[Any]], Any] | None]]:
+    """Slices of the flat values: runs of plain fields, and what makes each nested structure of its own."""
+    start = at = 0
+    for field in layout.fields:
+        if field.layout is None:
+            at += 1
+            continue
+        if start < at:
+            yield slice(start, at), None
+        width = len(field.layout._names)
+        nested = isinstance(layout.cls.__annotations__[field.name], type)
+        yield slice(at, at + width * field.repeats), field.layout._made if nested else partial(_several, field.layout)
+        start = at = at + width * field.repeats
+    if start < at:
+        yield slice(start, at), None
+
+
+def _several(layout: Fixed[Any], flat: Sequence[Any]) -> tuple[Any, ...]:
+    width = len(layout._names)
+    return tuple(layout._made(flat[at : at + width]) for at in range(0, len(flat), width))
+
+
+@lru_cache(maxsize=2048)
+def _repeated(code: str, times: int) -> struct.Struct:
+    return struct.Struct("<" + code.lstrip("<") * times)
 
 
 def _element(annotation: Any) -> "Fixed[Any] | None":

@@ -1,0 +1,120 @@
+"""Subvolumes: every subvolume with its ids, times and UUIDs, and the path by which it is reached.
+
+A subvolume's ROOT_BACKREF names the directory in its parent that holds it; from there INODE_REFs lead up to
+the parent's top directory, and the parent's own ROOT_BACKREF goes on from that, up to the top level (id 5).
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pybtrfs.errors import CorruptError, NotFoundError
+from pybtrfs.fs.filesystem import Filesystem
+from pybtrfs.ondisk import constants as c
+from pybtrfs.ondisk.key import Key
+from pybtrfs.ondisk.root import ROOT_REF, RootItem, RootRef
+
+TOP_LEVEL = c.FS_TREE_OBJECTID
+_DEEPEST = 4096  # directories above one name; a host's PATH_MAX allows half as many
+
+
+class Subvolume(NamedTuple):
+    """A subvolume. `parent` is the id of the one that holds its name; None for the top level and a deleted one."""
+
+    id: int
+    root: RootItem
+    parent: int | None
+    name: bytes
+    directory: bytes  # path of the directory that holds it, within the parent, with no slash at either end
+    key_offset: int  # of its ROOT_ITEM: the transaction of a snapshot's creation, else 0
+
+    @property
+    def deleted(self) -> bool:
+        """Whether only its remains are there, waiting to be cleaned up."""
+        return self.root.refs == 0 and self.id != TOP_LEVEL
+
+
+class Subvolumes:
+    """The subvolumes of a filesystem, read once when asked and kept."""
+
+    def __init__(self, filesystem: Filesystem) -> None:
+        self._filesystem = filesystem
+        self._known: dict[int, Subvolume] = {}
+
+    def __iter__(self) -> Iterator[Subvolume]:
+        """All subvolumes in the order of their ids, the top level first."""
+        for key, root_item in self._filesystem.root_items():
+            if is_subvolume_id(key.objectid):
+                yield self._remember(key, root_item)
+
+    def get(self, subvolume_id: int) -> Subvolume:
+        """The subvolume with this id; `NotFoundError` where there is none."""
+        if subvolume_id in self._known:
+            return self._known[subvolume_id]
+        found = self._filesystem.find_root_item(subvolume_id) if is_subvolume_id(subvolume_id) else None
+        if found is None:
+            raise NotFoundError(f"no subvolume with id {subvolume_id}")
+        return self._remember(*found)
+
+    def path(self, subvolume: Subvolume) -> bytes:
+        """Its path from the top level, with no leading slash; empty for the top level itself."""
+        parts: list[bytes] = []
+        seen: set[int] = set()
+        while subvolume.parent is not None:
+            if subvolume.id in seen:
+                raise CorruptError(f"subvolume {subvolume.id}: is its own ancestor")
+            seen.add(subvolume.id)
+            parts += (subvolume.name, subvolume.directory)
+            subvolume = self.get(subvolume.parent)
+        return b"/".join(part for part in reversed(parts) if part)
+
+    def at_path(self, path: bytes) -> Subvolume:
+        """The subvolume whose path from the top level is `path`; slashes at the ends do not count."""
+        wanted = b"/".join(part for part in path.split(b"/") if part)
+        for subvolume in self:
+            reachable = subvolume.id == TOP_LEVEL or subvolume.parent is not None
+            if reachable and self.path(subvolume) == wanted:
+                return subvolume
+        raise NotFoundError(f"/{wanted.decode(errors='backslashreplace')}: no such subvolume")
+
+    def snapshots_of(self, subvolume: Subvolume) -> Iterator[Subvolume]:
+        """The subvolumes whose parent_uuid is this one's uuid."""
+        return (other for other in self if any(subvolume.root.uuid) and other.root.parent_uuid == subvolume.root.uuid)
+
+    def _remember(self, key: Key, root_item: RootItem) -> Subvolume:
+        subvolume = self._known.get(key.objectid)
+        if subvolume is None:
+            parent, name, directory = self._whereabouts(key.objectid)
+            subvolume = Subvolume(key.objectid, root_item, parent, name, directory, key.offset)
+            self._known[key.objectid] = subvolume
+        return subvolume
+
+    def _whereabouts(self, subvolume_id: int) -> tuple[int | None, bytes, bytes]:
+        first = Key(subvolume_id, c.ROOT_BACKREF_KEY, 0)
+        last = Key(subvolume_id, c.ROOT_BACKREF_KEY, c.U64_MAX)
+        for item in self._filesystem.root_tree.items(first, last):
+            ref: RootRef = ROOT_REF.parse(item.data)
+            return item.key.offset, ref.name, directory_path(self._filesystem, item.key.offset, ref.dirid)
+        return None, b"", b""
+
+
+def is_subvolume_id(tree_id: int) -> bool:
+    """Whether a tree with this id is a subvolume: the top level, or an id from 256 on that is not reserved."""
+    return tree_id == TOP_LEVEL or c.FIRST_FREE_OBJECTID <= tree_id <= c.LAST_FREE_OBJECTID
+
+
+def directory_path(filesystem: Filesystem, subvolume_id: int, dirid: int) -> bytes:
+    """The path of a directory inside its subvolume, with no slash at either end; empty for the top directory."""
+    found = filesystem.find_tree(subvolume_id)
+    if found is None:
+        raise CorruptError(f"subvolume {subvolume_id}: has no root item, yet it holds a subvolume's name")
+    parts: list[bytes] = []
+    while dirid != c.FIRST_FREE_OBJECTID:
+        if len(parts) == _DEEPEST:
+            raise CorruptError(f"subvolume {subvolume_id}: directory {dirid} has over {_DEEPEST} ancestors")
+        refs = found.items(Key(dirid, c.INODE_REF_KEY, 0), Key(dirid, c.INODE_REF_KEY, c.U64_MAX))
+        ref = next(refs, None)
+        if ref is None:
+            raise CorruptError(f"subvolume {subvolume_id}: directory {dirid} has no INODE_REF")
+        parts.append(ref.parse()[0].name)
+        dirid = ref.key.offset
+    return b"/".join(reversed(parts))
