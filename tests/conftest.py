@@ -1,0 +1,72 @@
+"""What every test may ask for: the seed of this run, and an image that the kernel filled.
+
+A test marked `kernel` is skipped where the kernel cannot judge, and says why; with
+PYBTRFS_REQUIRE_KERNEL=1, as in CI, it fails there instead. A test marked `soak` wants `--soak`.
+The seed is PYBTRFS_SEED, or a new one, and is printed; all xdist workers share it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import judge
+import pytest
+import zoo
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="run the long tests as well")
+
+
+def pytest_configure() -> None:
+    os.environ.setdefault("PYBTRFS_SEED", str(random.SystemRandom().randrange(2**32)))  # workers inherit it
+
+
+def pytest_report_header() -> str:
+    reason = judge.kernel_missing()
+    return f"seed: PYBTRFS_SEED={os.environ['PYBTRFS_SEED']}; kernel judge: {reason or 'present'}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+    if exitstatus:  # where -q has hidden the header
+        terminalreporter.line(f"to repeat: PYBTRFS_SEED={os.environ['PYBTRFS_SEED']}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("soak") and not item.config.getoption("--soak"):
+        pytest.skip("long: runs with --soak")
+    if item.get_closest_marker("kernel") and (reason := judge.kernel_missing()):
+        if os.environ.get("PYBTRFS_REQUIRE_KERNEL") == "1":
+            pytest.fail(f"PYBTRFS_REQUIRE_KERNEL=1, but {reason}", pytrace=False)
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """The one number that this run's random choices derive from."""
+    return int(os.environ["PYBTRFS_SEED"])
+
+
+@pytest.fixture(scope="session")
+def kernel_image(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`kernel_image(name)`: the zoo's image of that name, made on first use in this run. It is shared with
+    all tests and workers, hence read-only: copy it (`zoo.copy`) to write to it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "zoo"
+    folder.mkdir(exist_ok=True)
+
+    def image(name: str) -> Path:
+        path = folder / f"{name}.img"
+        with (folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                zoo.build(name, path)
+                path.chmod(0o444)
+        return path
+
+    return image
