@@ -79,7 +79,7 @@ CSUM_TYPES: dict[int, CsumType] = {
         CsumType(0, "crc32c", 4, _digest_crc32c, ("crc32c",)),
         CsumType(1, "xxhash64", 8, _digest_xxhash64, ("xxhash", "xxhash64")),
         CsumType(2, "sha256", 32, _digest_sha256, ("sha256",)),
-        CsumType(3, "blake2", 32, _digest_blake2b, ("blake2", "blake2b")),
+        CsumType(3, "blake2b", 32, _digest_blake2b, ("blake2", "blake2b")),
     )
 }
 

@@ -66,7 +66,7 @@ class ChunkMap:
             raise CorruptError(f"{length} bytes at logical address {logical} cross the end of chunk {start}")
         profile = find_profile(chunk.type)
         assert profile is not None, "chunk_problems lets none through"
-        if not profile.whole:
+        if not profile.whole and chunk.num_stripes > 1:
             raise UnsupportedError(f"chunk {start}: profile {profile.name} is not read yet")
         return [Placement(stripe.devid, stripe.offset + logical - start, length) for stripe in chunk.stripes]
 

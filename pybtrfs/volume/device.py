@@ -9,11 +9,15 @@ import errno
 import fcntl
 import os
 import stat
+import sys
 from typing import Protocol
 
 from pybtrfs.errors import DeviceError, RefusedError
 
 _BLKGETSIZE64 = 0x80081272
+_BLKDISCARD = 0x1277
+_FS_IOC_UNRESVSP64 = 0x4030582B
+_DISCARD_AT_MOST = 1024**3
 _READ_AT_MOST = 16 * 1024**2
 
 
@@ -85,12 +89,19 @@ class FileDevice:
             raise DeviceError(f"{self.name}: cannot resize to {size}: {error.strerror}") from None
         self.size = size
 
-    def discard(self, offset: int, length: int) -> None:
-        """Free a range, which then reads as zeros; quietly nothing where the host cannot do it."""
+    def discard(self, offset: int, length: int) -> bool:
+        """Free a range, where the host can; whether it reads as zeros from now on."""
         if self.is_block_device:
             _block_discard(self._fd, offset, length)
-        else:
-            _punch_hole(self._fd, offset, length)
+            return False  # devices promise nothing about what a discarded block reads as
+        return _punch_hole(self._fd, offset, min(length, self.size - offset))
+
+    def lock(self) -> None:
+        """Keep other writers out until the device is closed; `RefusedError` where one is at work."""
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RefusedError(f"{self.name}: is locked, another program is writing to it") from None
 
     def close(self) -> None:
         os.close(self._fd)
@@ -160,16 +171,25 @@ def _block_device_size(fd: int) -> int:
 
 
 def _block_discard(fd: int, offset: int, length: int) -> None:
-    blkdiscard = 0x1277
+    """Discard in pieces, so that Ctrl-C is heard; a device without discard is as good."""
+    end = offset + length
+    for at in range(offset, end, _DISCARD_AT_MOST):
+        piece = min(_DISCARD_AT_MOST, end - at)
+        try:
+            fcntl.ioctl(fd, _BLKDISCARD, _native(at) + _native(piece))
+        except OSError:
+            return
+
+
+def _punch_hole(fd: int, offset: int, length: int) -> bool:
+    """Free a range of a regular file, whose size stays; False where its filesystem cannot."""
+    counted_from_start, unused = bytes(8), bytes(24)
     try:
-        fcntl.ioctl(fd, blkdiscard, offset.to_bytes(8, "little") + length.to_bytes(8, "little"))
+        fcntl.ioctl(fd, _FS_IOC_UNRESVSP64, counted_from_start + _native(offset) + _native(length) + unused)
     except OSError:
-        return  # a device without discard is as good; what matters is written anyway
+        return False
+    return True
 
 
-def _punch_hole(fd: int, offset: int, length: int) -> None:
-    """Free the range's space by the file's length alone: cut off behind, and grow again."""
-    size = os.fstat(fd).st_size
-    if offset == 0 and length >= size:
-        os.ftruncate(fd, 0)
-        os.ftruncate(fd, size)
+def _native(number: int) -> bytes:
+    return number.to_bytes(8, sys.byteorder)

@@ -13,7 +13,7 @@ from pybtrfs.ondisk import constants as c
 class Profile(NamedTuple):
     """One RAID profile."""
 
-    name: str  # as options and printed flags have it, in capitals
+    name: str  # as it is printed; options take it in small letters
     flag: int  # of BLOCK_GROUP_PROFILE_MASK; 0 for single
     devices_min: int
     copies: int
@@ -23,8 +23,9 @@ class Profile(NamedTuple):
     whole: bool  # each stripe holds the whole chunk
 
 
+SINGLE = Profile("single", 0, 1, 1, 0, 1, 0, True)
 PROFILES = (
-    Profile("SINGLE", 0, 1, 1, 0, 1, 0, True),
+    SINGLE,
     Profile("DUP", c.BLOCK_GROUP_DUP, 1, 2, 0, 1, 0, True),
     Profile("RAID0", c.BLOCK_GROUP_RAID0, 1, 1, 0, 1, 0, False),
     Profile("RAID1", c.BLOCK_GROUP_RAID1, 2, 2, 0, 1, 1, True),

@@ -1,0 +1,58 @@
+"""The command line: a click command a module, loaded when it is called for.
+
+`main` is the one place where an error becomes a line on standard error and an exit status. The groups know
+their commands from the tables in `_tree`, so that `--help` imports none of them.
+"""
+
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from pybtrfs.commands._session import escape
+from pybtrfs.commands._tree import pybtrfs
+from pybtrfs.errors import PybtrfsError
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process with its exit status."""
+    try:
+        status = pybtrfs.main(prog_name="pybtrfs", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        status = done.exit_code
+    except click.UsageError as error:
+        _say_usage(error)
+        status = error.exit_code
+    except click.ClickException as error:
+        _say(error.format_message())
+        status = error.exit_code
+    except PybtrfsError as error:
+        _say(str(error))
+        status = error.exit_status
+    except BrokenPipeError:
+        _drop_output()
+        status = 1
+    except OSError as error:
+        _say(f"{error.filename or 'standard output'}: {error.strerror}")
+        _drop_output()
+        status = 1
+    except (KeyboardInterrupt, click.Abort):
+        _say("interrupted")
+        status = 130
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _say(message: str) -> None:
+    click.echo(f"pybtrfs: {escape(message)}", err=True)
+
+
+def _say_usage(error: click.UsageError) -> None:
+    where = error.ctx.command_path if error.ctx else "pybtrfs"
+    _say(f"{error.format_message()} (see '{where} --help')")
+
+
+def _drop_output() -> None:
+    """Whoever read our output has gone: keep the interpreter from complaining when it flushes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,47 @@
+"""`log show`: what waits in the tree log, inode by inode."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pybtrfs.commands._image import image_options, open_image
+from pybtrfs.commands._session import Session, define, escape
+from pybtrfs.commands._tree import Group
+from pybtrfs.errors import CorruptError, NotFoundError
+from pybtrfs.fs.logtree import LogTree, log_trees
+from pybtrfs.fs.subvolume import Subvolumes
+from pybtrfs.render.logs import log_json, log_lines
+
+command = Group("log", help="Show what the tree log holds.")
+
+
+@define(command, "show")
+@image_options
+def show(session: Session, image: str, **where: Any) -> None:
+    """Print what the tree log holds: by subvolume and inode, the names, extents, attributes and ranges.
+
+    A log waits where a machine stopped after an fsync and before the next commit; the next mount replays it.
+    """
+    quiet, session.quiet = session.quiet, True
+    with open_image(session, image, where) as filesystem:
+        session.quiet = quiet
+        logs = list(log_trees(filesystem))
+        subvolumes = Subvolumes(filesystem)
+        paths = {log.subvolume_id: _path(subvolumes, log) for log in logs}
+        if session.json:
+            session.print_json("log", [log_json(log, paths[log.subvolume_id]) for log in logs])
+        elif not logs:
+            session.print_lines(["no log waits"])
+        else:
+            session.print_lines(_lines(logs, paths))
+
+
+def _lines(logs: list[LogTree], paths: dict[int, bytes]) -> Iterator[str]:
+    for log in logs:
+        yield from log_lines(log, paths[log.subvolume_id], escape)
+
+
+def _path(subvolumes: Subvolumes, log: LogTree) -> bytes:
+    try:
+        return b"/" + subvolumes.path(subvolumes.get(log.subvolume_id))
+    except (NotFoundError, CorruptError):
+        return b"?"

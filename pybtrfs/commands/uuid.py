@@ -1,0 +1,89 @@
+"""`uuid lookup | list`: subvolumes by UUID, through the UUID tree."""
+
+from typing import Any
+
+import click
+
+from pybtrfs.commands._image import image_options, open_image
+from pybtrfs.commands._session import Session, define, escape
+from pybtrfs.commands._tree import Group
+from pybtrfs.commands._types import UUID
+from pybtrfs.errors import CorruptError, NotFoundError
+from pybtrfs.fs.filesystem import Filesystem
+from pybtrfs.fs.subvolume import Subvolumes
+from pybtrfs.fs.uuidtree import UuidTree
+from pybtrfs.render.uuids import uuid_text
+
+_KINDS = {False: "own", True: "received"}
+command = Group("uuid", help="Look subvolumes up by UUID through the UUID tree.")
+
+
+@define(command, "lookup")
+@image_options
+@click.argument("uuid", type=UUID)
+@click.option("--received", is_flag=True, help="Look only for a received UUID.")
+@click.option("--field", type=click.Choice(["id", "path"]), help="Print this field alone.")
+def lookup(session: Session, image: str, uuid: bytes, received: bool, field: str | None, **where: Any) -> None:
+    """Print the subvolumes with that UUID or received UUID: id, kind and path, a line each.
+
+    Reads one path of the UUID tree, however many subvolumes there are. Exits with 1 where there is none.
+    """
+    with open_image(session, image, where) as filesystem:
+        tree = _uuid_tree(session, filesystem)
+        found = [(number, True) for number in tree.find_received(uuid)]
+        if not received:
+            found[:0] = [(number, False) for number in tree.find(uuid)]
+        subvolumes = Subvolumes(filesystem)
+        rows = [(number, _KINDS[is_received], _path(subvolumes, number)) for number, is_received in found]
+    if session.json:
+        entries = [{"id": number, "kind": kind, **_path_json(path)} for number, kind, path in rows]
+        session.print_json("uuid-lookup", {"uuid": uuid_text(uuid), "subvolumes": entries})
+    else:
+        session.print_lines(_line(row, field) for row in rows)
+    if not rows:
+        kind = "received UUID" if received else "UUID"
+        raise NotFoundError(f"{image}: no subvolume has the {kind} {uuid_text(uuid)}")
+
+
+@define(command, "list")
+@image_options
+def list_entries(session: Session, image: str, **where: Any) -> None:
+    """Print the UUID tree: uuid, kind (own or received) and subvolume id, a line an entry."""
+    with open_image(session, image, where) as filesystem:
+        entries = ((uuid_text(e.uuid), _KINDS[e.received], e.id) for e in _uuid_tree(session, filesystem).entries())
+        if session.json:
+            rows = [{"uuid": uuid, "kind": kind, "id": number} for uuid, kind, number in entries]
+            session.print_json("uuid-list", rows)
+        else:
+            session.print_lines(f"{uuid} {kind} {number}" for uuid, kind, number in entries)
+
+
+def _uuid_tree(session: Session, filesystem: Filesystem) -> UuidTree:
+    tree = UuidTree(filesystem)
+    if not tree.current:
+        sb = filesystem.superblock
+        session.notice(
+            f"the UUID tree may be out of date: its generation is {sb.uuid_tree_generation}, "
+            f"the filesystem's {sb.generation}"
+        )
+    return tree
+
+
+def _path(subvolumes: Subvolumes, subvolume_id: int) -> bytes | None:
+    """The path, with a slash in front; None where the entry leads nowhere or the way is damaged."""
+    try:
+        return b"/" + subvolumes.path(subvolumes.get(subvolume_id))
+    except (NotFoundError, CorruptError):
+        return None
+
+
+def _path_json(path: bytes | None) -> dict[str, Any]:
+    from pybtrfs.render.json_values import bytes_field  # noqa: PLC0415  start-up
+
+    return {"path": None} if path is None else bytes_field("path", path)
+
+
+def _line(row: tuple[int, str, bytes | None], field: str | None) -> str:
+    number, kind, path = row
+    shown = "-" if path is None else escape(path)
+    return {"id": f"{number}", "path": shown, None: f"{number} {kind} {shown}"}[field]

@@ -1,0 +1,208 @@
+"""The plan of a filesystem: every byte that will be written, computed without a device.
+
+`plan` is pure: what varies (the clock, the source of UUIDs) is handed in, and the same input gives the same
+bytes. Blocks need addresses before the trees that record them can be built, and the number of blocks depends on
+what those trees hold. So the trees are built in rounds: each takes the layout that the last one gave, until a
+round gives the layout that it took. The sizes of items do not depend on addresses, so three rounds do.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from pybtrfs.btree.block import Block
+from pybtrfs.btree.bulk import BlockForm, BuiltTree, build_tree
+from pybtrfs.checksum import seal
+from pybtrfs.mkfs.blockgroups import Place, block_addresses, place_block_groups
+from pybtrfs.mkfs.options import Options
+from pybtrfs.mkfs.trees import Layout, Spec, TreeBlock, chunk_items, device_item, trees_of
+from pybtrfs.ondisk import constants as c
+from pybtrfs.ondisk.key import KEY, MIN_KEY
+from pybtrfs.ondisk.superblock import ROOT_BACKUP, SUPERBLOCK, RootBackup, Superblock
+from pybtrfs.ondisk.uuid import NULL_UUID
+
+GENERATION = 8  # what btrfs-progs arrive at after their several transactions; ours is the only one
+_ROUNDS = 8
+
+
+class Plan(NamedTuple):
+    """A filesystem on one device, ready to be written."""
+
+    spec: Spec
+    layout: Layout
+    blocks: tuple[tuple[int, bytes], ...]  # logical address and bytes, by address
+    superblock: Superblock  # the primary copy, without its checksum
+
+    def writes(self) -> Iterator[tuple[int, bytes]]:
+        """Physical offset and bytes of every copy of every tree block."""
+        for bytenr, block in self.blocks:
+            for place in self.places(bytenr):
+                yield place.physical, block
+
+    def places(self, bytenr: int) -> list[Place]:
+        """Where on the device the copies of a logical address are."""
+        group = next(group for group in self.spec.groups if group.start <= bytenr < group.start + group.length)
+        return [Place(place.devid, place.physical + bytenr - group.start) for place in group.stripes]
+
+    def superblocks(self) -> list[tuple[int, bytes]]:
+        """Physical offset and bytes of each superblock copy that fits, the primary first."""
+        fitting = [offset for offset in c.SUPER_OFFSETS if offset + SUPERBLOCK.size <= self.spec.size]
+        return [(offset, self._sealed(offset)) for offset in fitting]
+
+    def _sealed(self, offset: int) -> bytes:
+        raw = bytearray(SUPERBLOCK.pack(self.superblock._replace(bytenr=offset)))
+        seal(self.spec.options.csum_type, raw)
+        return bytes(raw)
+
+
+def plan(options: Options, size: int, clock: Callable[[], int], uuids: Callable[[], bytes]) -> Plan:
+    """An empty filesystem on a device of `size` bytes.
+
+    `clock` gives seconds since 1970, `uuids` a new UUID of 16 bytes each time. Raises `DeviceError` where the
+    device is too small.
+    """
+    size -= size % options.sectorsize
+    spec = Spec(
+        options=options,
+        size=size,
+        groups=tuple(place_block_groups(options, size)),
+        fsid=options.fsid or uuids(),
+        device_uuid=options.device_uuid or uuids(),
+        chunk_tree_uuid=uuids(),
+        subvolume_uuid=uuids(),
+        now=clock(),
+        generation=GENERATION,
+    )
+    layout, blocks = _build_until_stable(spec)
+    return Plan(spec, layout, blocks, _superblock(spec, layout))
+
+
+def _build_until_stable(spec: Spec) -> tuple[Layout, tuple[tuple[int, bytes], ...]]:
+    layout = Layout()
+    for _ in range(_ROUNDS):
+        built, blocks = _build(spec, layout)
+        if built == layout:
+            return layout, blocks
+        layout = built
+    raise AssertionError("the layout of an empty filesystem settles within a few rounds")
+
+
+def _build(spec: Spec, before: Layout) -> tuple[Layout, tuple[tuple[int, bytes], ...]]:
+    """All trees, with items that speak of the layout before."""
+    options = spec.options
+    form = BlockForm(options.nodesize, spec.fsid, spec.chunk_tree_uuid, spec.generation, options.csum_type)
+    system, metadata = (_addresses(spec, kind) for kind in (c.BLOCK_GROUP_SYSTEM, c.BLOCK_GROUP_METADATA))
+    blocks: dict[int, bytes] = {}
+    roots: list[tuple[int, BuiltTree]] = []
+    for row in trees_of(options):
+        addresses = system if row.id == c.CHUNK_TREE_OBJECTID else metadata
+        items = row.items(spec, before)
+        tree = build_tree(form, row.id, items, _drawing(addresses), blocks.__setitem__)
+        roots.append((row.id, tree))
+    written = tuple(sorted(blocks.items()))
+    return Layout(tuple(_tree_block(bytenr, data) for bytenr, data in written), tuple(roots)), written
+
+
+def _drawing(addresses: Iterator[int]) -> Callable[[int], int]:
+    return lambda level: next(addresses)
+
+
+def _tree_block(bytenr: int, data: bytes) -> TreeBlock:
+    block = Block(data, bytenr)
+    return TreeBlock(bytenr, block.header.owner, block.level, block.keys[0] if block.nritems else MIN_KEY)
+
+
+def _addresses(spec: Spec, kind: int) -> Iterator[int]:
+    """Addresses for blocks in the first block group of a kind."""
+    group = next(group for group in spec.groups if group.flags & kind)
+    yield from block_addresses(group, spec.options.nodesize)
+    raise AssertionError("the first block group of a kind has room for an empty filesystem's blocks")
+
+
+def _superblock(spec: Spec, layout: Layout) -> Superblock:
+    options, roots = spec.options, dict(layout.roots)
+    root, chunk_root = roots[c.ROOT_TREE_OBJECTID], roots[c.CHUNK_TREE_OBJECTID]
+    array = b"".join(KEY.pack(key) + data for key, data in chunk_items(spec, c.BLOCK_GROUP_SYSTEM))
+    return Superblock(
+        csum=b"",
+        fsid=spec.fsid,
+        bytenr=c.SUPER_OFFSETS[0],
+        flags=c.HEADER_FLAG_WRITTEN,
+        magic=c.MAGIC,
+        generation=spec.generation,
+        root=root.bytenr,
+        chunk_root=chunk_root.bytenr,
+        log_root=0,
+        log_root_transid=0,
+        total_bytes=spec.size,
+        bytes_used=len(layout.blocks) * options.nodesize,
+        root_dir_objectid=c.ROOT_TREE_DIR_OBJECTID,
+        num_devices=1,
+        sectorsize=options.sectorsize,
+        nodesize=options.nodesize,
+        leafsize=options.nodesize,
+        stripesize=options.sectorsize,
+        sys_chunk_array_size=len(array),
+        chunk_root_generation=spec.generation,
+        compat_flags=0,
+        compat_ro_flags=options.features.compat_ro,
+        incompat_flags=options.features.incompat,
+        csum_type=options.csum_type.number,
+        root_level=root.level,
+        chunk_root_level=chunk_root.level,
+        log_root_level=0,
+        dev_item=device_item(spec),
+        label=options.label,
+        cache_generation=0 if options.features.has("free-space-tree") else c.U64_MAX,
+        uuid_tree_generation=spec.generation,  # the tree is right: no mount need look it over, as it must with C's 0
+        metadata_uuid=NULL_UUID,
+        nr_global_roots=0,
+        remap_root=0,
+        remap_root_generation=0,
+        remap_root_level=0,
+        reserved=b"",
+        sys_chunk_array=array,
+        super_roots=_backups(spec, layout),
+        padding=b"",
+    )
+
+
+def _backups(spec: Spec, layout: Layout) -> tuple[RootBackup, ...]:
+    """The last slot holds the roots, the others nothing: there was no earlier commit."""
+    root, chunk, extent, fs, dev, csum = (dict(layout.roots)[number] for number in _BACKED_UP)
+    empty = ROOT_BACKUP.unpack_from(bytes(ROOT_BACKUP.size))
+    newest = RootBackup(
+        tree_root=root.bytenr,
+        tree_root_gen=spec.generation,
+        chunk_root=chunk.bytenr,
+        chunk_root_gen=spec.generation,
+        extent_root=extent.bytenr,
+        extent_root_gen=spec.generation,
+        fs_root=fs.bytenr,
+        fs_root_gen=spec.generation,
+        dev_root=dev.bytenr,
+        dev_root_gen=spec.generation,
+        csum_root=csum.bytenr,
+        csum_root_gen=spec.generation,
+        total_bytes=spec.size,
+        bytes_used=len(layout.blocks) * spec.options.nodesize,
+        num_devices=1,
+        unused_64=b"",
+        tree_root_level=root.level,
+        chunk_root_level=chunk.level,
+        extent_root_level=extent.level,
+        fs_root_level=fs.level,
+        dev_root_level=dev.level,
+        csum_root_level=csum.level,
+        unused_8=b"",
+    )
+    return (empty, empty, empty, newest)
+
+
+_BACKED_UP = (
+    c.ROOT_TREE_OBJECTID,
+    c.CHUNK_TREE_OBJECTID,
+    c.EXTENT_TREE_OBJECTID,
+    c.FS_TREE_OBJECTID,
+    c.DEV_TREE_OBJECTID,
+    c.CSUM_TREE_OBJECTID,
+)

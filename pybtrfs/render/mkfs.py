@@ -1,0 +1,67 @@
+"""What `mkfs` says about the filesystem that it made: the lines of mkfs.btrfs(8), or the same as JSON."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pybtrfs.mkfs.blockgroups import DEVID
+from pybtrfs.mkfs.plan import Plan
+from pybtrfs.ondisk import constants as c
+from pybtrfs.render.sizes import size_text
+from pybtrfs.render.uuids import uuid_text
+
+_KINDS = {  # in the order in which they are listed
+    c.BLOCK_GROUP_DATA: "Data",
+    c.BLOCK_GROUP_METADATA: "Metadata",
+    c.BLOCK_GROUP_METADATA | c.BLOCK_GROUP_DATA: "Data+Metadata",
+    c.BLOCK_GROUP_SYSTEM: "System",
+}
+
+
+def summary_lines(plan: Plan, path: bytes, escape: Callable[[str | bytes], str]) -> Iterator[str]:
+    """The summary for people, as mkfs.btrfs prints it."""
+    options, size = plan.spec.options, size_text(plan.spec.size)
+    yield f"Label:              {escape(options.label)}".rstrip()
+    yield f"UUID:               {uuid_text(plan.spec.fsid)}"
+    yield f"Device UUID:        {uuid_text(plan.spec.device_uuid)}"
+    yield f"Node size:          {options.nodesize}"
+    yield f"Sector size:        {options.sectorsize}"
+    yield f"Filesystem size:    {size}"
+    yield "Block group profiles:"
+    for kind, profile, length in _block_groups(plan):
+        yield f"  {kind + ':':<18}{profile:<8} {size_text(length):>16}"
+    yield f"Features:           {', '.join(options.features.names)}"
+    yield f"Checksum:           {options.csum_type.name}"
+    yield "Number of devices:  1"
+    yield "Devices:"
+    yield "   ID        SIZE  PATH"
+    yield f"{DEVID:>5}  {size:>10}  {escape(path)}"
+
+
+def summary_json(plan: Plan, path: bytes) -> dict[str, Any]:
+    """The summary as values; sizes in bytes."""
+    from pybtrfs.render.json_values import bytes_field  # noqa: PLC0415  start-up
+
+    options = plan.spec.options
+    device = {"devid": DEVID, "uuid": uuid_text(plan.spec.device_uuid), "size": plan.spec.size}
+    return {
+        **bytes_field("label", options.label),
+        "uuid": uuid_text(plan.spec.fsid),
+        "nodesize": options.nodesize,
+        "sectorsize": options.sectorsize,
+        "size": plan.spec.size,
+        "block_groups": [
+            {"type": kind, "profile": profile, "size": length} for kind, profile, length in _block_groups(plan)
+        ],
+        "features": options.features.names,
+        "checksum": options.csum_type.name,
+        "devices": [{**device, **bytes_field("path", path)}],
+    }
+
+
+def _block_groups(plan: Plan) -> Iterator[tuple[str, str, int]]:
+    """Kind, profile and bytes of what is allocated."""
+    for kind, name in _KINDS.items():
+        groups = [group for group in plan.spec.groups if group.kind == kind]
+        if groups:
+            profile = groups[0].profile
+            yield name, profile.name, sum(group.length for group in groups)

@@ -1,0 +1,81 @@
+"""The command line in a forked child with bounded memory and time, for thousands of runs in a minute.
+
+`run(...)` forks this process, in which the commands are imported already, and does in the child what the
+program `pybtrfs` does. A run that takes over 10 seconds of CPU, or more memory than 512 MiB above what the
+tests themselves use, or that ends in a traceback, is a failure of the program, and the report says so.
+"""
+
+import os
+import resource
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pybtrfs.commands
+
+SECONDS = 10
+MEMORY = 512 << 20
+STATUSES = (0, 1, 2)
+
+
+class Result(NamedTuple):
+    """How a command ended: its exit status (negative: the signal that killed it) and what it said."""
+
+    command: tuple[str, ...]
+    status: int
+    output: str
+    errors: str
+
+    def complaint(self) -> str | None:
+        """What is wrong with the way in which it ended; None where that was well-behaved."""
+        shown = f"pybtrfs {' '.join(self.command)}: status {self.status}\n{self.errors[-2000:]}"
+        if "Traceback" in self.errors or "Error: " in self.errors.replace("pybtrfs: ", ""):
+            return f"traceback: {shown}"
+        if self.status not in STATUSES:
+            return f"odd end: {shown}"
+        if self.status and not self.errors.startswith("pybtrfs: "):
+            return f"no line that says why: {shown}"
+        if any(ord(char) < 0x20 and char != "\n" for char in self.errors):
+            return f"control bytes: {shown!r}"
+        return None
+
+
+def run(*command: str | os.PathLike[str]) -> Result:
+    """Run `pybtrfs COMMAND…` in a child."""
+    words = tuple(map(os.fspath, command))
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        sys.stdout.flush()
+        child = os.fork()
+        if child == 0:
+            _in_child(words, output.fileno(), errors.fileno())
+        _, status = os.waitpid(child, 0)
+        return Result(words, os.waitstatus_to_exitcode(status), _text(output.fileno()), _text(errors.fileno()))
+
+
+def _in_child(words: Sequence[str], output: int, errors: int) -> None:
+    status = 70
+    try:
+        os.dup2(output, 1)
+        os.dup2(errors, 2)
+        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
+        in_use = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+        mapped = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()  # noqa: SIM115, PTH123
+        resource.setrlimit(resource.RLIMIT_AS, (max(mapped, in_use) + MEMORY,) * 2)
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
+        signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+        sys.argv = ["pybtrfs", *words]
+        pybtrfs.commands.main()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 0
+    except BaseException:  # noqa: BLE001  the interpreter would print it; so do we
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _text(fd: int) -> str:
+    return os.pread(fd, os.fstat(fd).st_size, 0).decode(errors="backslashreplace")

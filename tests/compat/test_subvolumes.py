@@ -1,0 +1,106 @@
+"""Subvolumes and UUIDs of images that the kernel filled: what we read unmounted is what it says mounted."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import judge
+import pytest
+from commandline import run
+
+pytestmark = pytest.mark.kernel
+IMAGES = ("default", "snapshots", "received", "labelled", "old-snapshots", "crowded", "quotas")
+Image = Callable[[str], Path]
+
+
+def ours(*command: str | Path) -> str:
+    result = run(*command)
+    assert result.status == 0, result.errors
+    return result.output
+
+
+@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize(
+    "options", ["", "-u -q -R -p", "-c -g -p", "-t", "-t -u -q -R", "-s", "-r", "-r -s", "--sort=gen"]
+)
+def test_subvolume_list_prints_what_btrfs_prints_of_the_mounted_filesystem(
+    kernel_image: Image, name: str, options: str
+) -> None:
+    image = kernel_image(name)
+    with judge.mounted(image, "subvolid=5", read_only=True) as top:
+        theirs = judge.btrfs("subvolume", "list", *options.split(), top)
+    assert ours("subvolume", "list", *options.split(), image) == theirs
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_subvolume_show_prints_what_btrfs_prints_of_each_subvolume(kernel_image: Image, name: str) -> None:
+    image = kernel_image(name)
+    rows = json.loads(ours("--format", "json", "subvolume", "list", image))["subvolume-list"][:12]
+    with judge.mounted(image, "subvolid=5", read_only=True) as top:
+        for path in ["", *(row["path"] for row in rows)]:
+            theirs = judge.btrfs("subvolume", "show", top / path)
+            assert ours("subvolume", "show", f"{image}:/{path}") == theirs
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_each_uuid_of_the_list_is_found_and_leads_to_its_subvolume(kernel_image: Image, name: str) -> None:
+    image = kernel_image(name)
+    rows = json.loads(ours("--format", "json", "subvolume", "list", image))["subvolume-list"]
+    entries = {tuple(line.split()) for line in ours("uuid", "list", image).splitlines()}
+    wanted = {(row["uuid"], "own", str(row["id"])) for row in rows}
+    wanted |= {(row["received_uuid"], "received", str(row["id"])) for row in rows if row["received_uuid"]}
+    top_level = {entry for entry in entries if entry[2] == "5"}
+    assert entries == wanted | top_level
+    assert len(top_level) <= 1
+    for row in rows[:5]:
+        spelled = row["uuid"].upper().replace("-", "")
+        assert ours("uuid", "lookup", image, spelled).startswith(f"{row['id']} own /{row['path']}\n")
+        assert ours("uuid", "lookup", "--field", "id", image, row["uuid"]).startswith(f"{row['id']}\n")
+        assert ours("uuid", "lookup", "--field", "path", image, row["uuid"]).startswith(f"/{row['path']}\n")
+
+
+def test_a_received_uuid_leads_to_every_subvolume_that_was_received_with_it(kernel_image: Image) -> None:
+    image = kernel_image("received")
+    rows = json.loads(ours("--format", "json", "subvolume", "list", image))["subvolume-list"]
+    uuids = [row["received_uuid"] for row in rows if row["received_uuid"]]
+    doubled = next(uuid for uuid in uuids if uuids.count(uuid) > 1)
+    found = ours("uuid", "lookup", "--received", image, doubled).splitlines()
+    assert sorted(found) == sorted(
+        f"{row['id']} received /{row['path']}" for row in rows if row["received_uuid"] == doubled
+    )
+    found = json.loads(ours("uuid", "lookup", image, doubled, "--format", "json"))["uuid-lookup"]
+    own = [row["id"] for row in rows if row["uuid"] == doubled]  # the one that was sent is here, too
+    assert [entry["kind"] for entry in found["subvolumes"]] == ["own"] * len(own) + ["received"] * uuids.count(doubled)
+
+
+def test_a_uuid_that_nobody_carries_ends_with_1_and_a_line(kernel_image: Image) -> None:
+    result = run("uuid", "lookup", kernel_image("default"), "00000000-0000-0000-0000-000000000001")
+    assert (result.status, result.output) == (1, "")
+    assert "no subvolume has the UUID 00000000-0000-0000-0000-000000000001" in result.errors
+
+
+@pytest.mark.parametrize("name", ["log", "log-4k", "log-old", "log-names"])
+def test_log_show_names_every_inode_that_the_log_holds(kernel_image: Image, name: str) -> None:
+    image = kernel_image(name)
+    shown = ours("log", "show", image)
+    document = json.loads(ours("log", "show", "--format", "json", image))["log"]
+    blocks = re.split(r"^(?=leaf \d+ items|node \d+ level)", judge.dump_tree(image), flags=re.MULTILINE)
+    logs = "".join(block for block in blocks if " owner TREE_LOG\n" in block)
+    inodes = len(re.findall(r"^\titem \d+ key \(\d+ INODE_ITEM 0\)", logs, re.MULTILINE))
+    assert inodes > 0
+    assert shown.count("  inode ") == sum(len(log["inodes"]) for log in document) >= inodes
+    assert sum("mode" in inode for log in document for inode in log["inodes"]) == inodes
+    extents = sum(len(inode["extents"]) for log in document for inode in log["inodes"])
+    assert extents == sum(" EXTENT_DATA " in line for line in logs.splitlines())
+
+
+def test_log_show_of_an_image_without_a_log_says_so(kernel_image: Image) -> None:
+    assert ours("log", "show", kernel_image("default")) == "no log waits\n"
+
+
+def test_a_waiting_log_is_announced_by_other_commands(kernel_image: Image) -> None:
+    result = run("subvolume", "list", kernel_image("log"))
+    assert result.status == 0
+    assert "a tree log waits to be replayed" in result.errors
+    assert run("-q", "subvolume", "list", kernel_image("log")).errors == ""
