@@ -11,14 +11,15 @@ import pkgutil
 import sys
 import tokenize
 from collections.abc import Iterable, Iterator
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from pybtrfs import ondisk
+from pybtrfs.checksum import CSUM_TYPES
 from pybtrfs.ondisk import constants, registry
+from pybtrfs.ondisk.csum import split_csums
 from pybtrfs.ondisk.extent import EXTENT_HEAD, INLINE_REFS, TREE_BLOCK_INFO, ExtentItemCodec
 from pybtrfs.ondisk.file_extent import FILE_EXTENT, INLINE_EXTENT, ExtentData
 from pybtrfs.ondisk.layout import Field, Fixed, Length, Many, Raw, Tailed
@@ -109,6 +110,8 @@ def _structures() -> Iterator[str]:
             yield from _structure(layout)
         if module.__name__ == ExtentItemCodec.__module__:
             yield from _inline_refs()
+        if module.__name__ == split_csums.__module__:
+            yield from _csum_types()
 
 
 def _modules() -> list[ModuleType]:
@@ -168,6 +171,12 @@ def _inline_refs() -> Iterator[str]:
     )
 
 
+def _csum_types() -> Iterator[str]:
+    yield "### Checksum types\n"
+    rows = ((row.number, f"`{row.name}`", row.size) for row in CSUM_TYPES.values())
+    yield from _table(("csum_type", "name", "bytes"), rows)
+
+
 # -- constants ---------------------------------------------------------------------------------------
 
 
@@ -210,7 +219,7 @@ def _number(value: Any, source: str) -> str:
         return ", ".join(map(str, value))
     if source.startswith("_reserved("):
         return source.removeprefix("_reserved(").removesuffix(")")
-    return f"{value:#x}" if "<<" in source or "|" in source else str(value)
+    return f"{value:#x}" if any(mark in source for mark in ("<<", "|", "0x")) else str(value)
 
 
 # -- the source --------------------------------------------------------------------------------------
@@ -223,7 +232,6 @@ class Note(NamedTuple):
     text: str
 
 
-@cache
 def _notes(thing: Any) -> dict[str, Note]:
     """The fields of a class, or the constants of a module, with the comment or docstring that explains each."""
     source = inspect.getsource(thing)
@@ -240,7 +248,7 @@ def _notes(thing: Any) -> dict[str, Note]:
             value = node.value if isinstance(node, ast.Assign) else node.annotation
             last = [ast.unparse(target) for target in targets]
             text = comments.get(node.end_lineno or node.lineno, "")
-            notes |= dict.fromkeys(last, Note(ast.unparse(value or node), text))
+            notes |= dict.fromkeys(last, Note(ast.get_source_segment(source, value) or "", text))
         elif last and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             words = str(node.value.value)
             notes |= {name: notes[name]._replace(text=_prose(words)) for name in last}

@@ -6,16 +6,19 @@ The bytes are taken as they are; whether they can be trusted is for `btree.check
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pybtrfs.errors import CorruptError
 from pybtrfs.ondisk.header import HEADER, ITEM, KEY_PTR, Header, KeyPtr
 from pybtrfs.ondisk.key import Key
-from pybtrfs.ondisk.registry import ItemType, find_item_type
+from pybtrfs.ondisk.layout import Codec
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from pybtrfs.ondisk.registry import ItemType
+
+T = TypeVar("T")
 
 _KEY_FIELDS = [f"key.{name}" for name in Key._fields]
 
@@ -29,17 +32,21 @@ class Item(NamedTuple):
     slot: int
 
     @property
-    def item_type(self) -> ItemType | None:
+    def item_type(self) -> "ItemType | None":
         """The registry's row for it; None for a type that the format does not have."""
+        from pybtrfs.ondisk.registry import find_item_type  # noqa: PLC0415  start-up: it imports all of ondisk
+
         return find_item_type(self.key)
 
     def parse(self) -> Any:
         """The structure in its data; raw bytes for an unknown type; `CorruptError` names the place."""
-        row = find_item_type(self.key)
-        if row is None:
-            return self.data
+        row = self.item_type
+        return self.data if row is None else self.read(row.codec)
+
+    def read(self, codec: Codec[T]) -> T:
+        """The structure in its data, by a codec that the caller knows; `CorruptError` names the place."""
         try:
-            return row.codec.parse(self.data)
+            return codec.parse(self.data)
         except CorruptError as error:
             raise CorruptError(f"leaf {self.bytenr} slot {self.slot}: {error}") from None
 

@@ -13,7 +13,7 @@ from pybtrfs.checksum import CsumType
 from pybtrfs.errors import CorruptError, NotFoundError
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.key import Key
-from pybtrfs.ondisk.root import RootItem
+from pybtrfs.ondisk.root import ROOT_ITEM, RootItem
 from pybtrfs.ondisk.superblock import Superblock
 from pybtrfs.volume.volume import ANYWHERE, Volume, Where, open_volume, unknown_compat_ro
 
@@ -83,14 +83,14 @@ class Filesystem:
         """The root item of a tree with its key; the newest where a tree has several."""
         first, last = Key(tree_id, c.ROOT_ITEM_KEY, 0), Key(tree_id, c.ROOT_ITEM_KEY, c.U64_MAX)
         for item in self.root_tree.items_backwards(last, first):
-            return item.key, item.parse()
+            return item.key, item.read(ROOT_ITEM)
         return None
 
     def root_items(self) -> Iterator[tuple[Key, RootItem]]:
         """All root items, in the order of their keys."""
         for item in self.root_tree.items():
             if item.key.type == c.ROOT_ITEM_KEY:
-                yield item.key, item.parse()
+                yield item.key, item.read(ROOT_ITEM)
 
     def find_tree(self, tree_id: int) -> Tree | None:
         """The tree with this id; None where the filesystem has none."""

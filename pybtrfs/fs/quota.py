@@ -28,4 +28,4 @@ def find_qgroup(filesystem: Filesystem, qgroupid: int) -> Qgroup | None:
     if tree is None or info is None:
         return None
     limit = tree.find(Key(0, c.QGROUP_LIMIT_KEY, qgroupid))
-    return Qgroup(qgroupid, QGROUP_INFO.parse(info.data), QGROUP_LIMIT.parse(limit.data) if limit else _NO_LIMIT)
+    return Qgroup(qgroupid, info.read(QGROUP_INFO), limit.read(QGROUP_LIMIT) if limit else _NO_LIMIT)

@@ -7,13 +7,17 @@ the parent's top directory, and the parent's own ROOT_BACKREF goes on from that,
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from pybtrfs.btree.block import Item
 from pybtrfs.errors import CorruptError, NotFoundError
 from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.ondisk import constants as c
+from pybtrfs.ondisk.inode import INODE_REF
 from pybtrfs.ondisk.key import Key
-from pybtrfs.ondisk.root import ROOT_REF, RootItem, RootRef
+from pybtrfs.ondisk.layout import Many
+from pybtrfs.ondisk.root import ROOT_REF, RootItem
 
 TOP_LEVEL = c.FS_TREE_OBJECTID
+_NAMES = Many(INODE_REF)
 _DEEPEST = 4096  # directories above one name; a host's PATH_MAX allows half as many
 
 
@@ -92,7 +96,7 @@ class Subvolumes:
         first = Key(subvolume_id, c.ROOT_BACKREF_KEY, 0)
         last = Key(subvolume_id, c.ROOT_BACKREF_KEY, c.U64_MAX)
         for item in self._filesystem.root_tree.items(first, last):
-            ref: RootRef = ROOT_REF.parse(item.data)
+            ref = item.read(ROOT_REF)
             return item.key.offset, ref.name, directory_path(self._filesystem, item.key.offset, ref.dirid)
         return None, b"", b""
 
@@ -115,6 +119,13 @@ def directory_path(filesystem: Filesystem, subvolume_id: int, dirid: int) -> byt
         ref = next(refs, None)
         if ref is None:
             raise CorruptError(f"subvolume {subvolume_id}: directory {dirid} has no INODE_REF")
-        parts.append(ref.parse()[0].name)
+        parts.append(_first_name(ref))
         dirid = ref.key.offset
     return b"/".join(reversed(parts))
+
+
+def _first_name(item: Item) -> bytes:
+    names = item.read(_NAMES)
+    if not names:
+        raise CorruptError(f"leaf {item.bytenr} slot {item.slot}: an INODE_REF without a name")
+    return names[0].name

@@ -49,9 +49,9 @@ class UuidTree:
             received = _KINDS.get(item.key.type)
             if received is None:
                 raise CorruptError(f"leaf {item.bytenr} slot {item.slot}: item type {item.key.type} in the UUID tree")
-            for subvol in item.parse():
+            for subvol in item.read(SUBVOL_IDS):
                 yield Entry(uuid_of_key(item.key), received, subvol.id)
 
     def _ids(self, uuid: bytes, *, received: bool) -> list[int]:
         item = self.tree.find(uuid_key(uuid, received=received))
-        return [] if item is None else [subvol.id for subvol in SUBVOL_IDS.parse(item.data)]
+        return [] if item is None else [subvol.id for subvol in item.read(SUBVOL_IDS)]

@@ -5,7 +5,7 @@ flag names is in the order in which btrfs-progs print them.
 """
 
 MAGIC = b"_BHRfS_M"
-U64_MAX = 2**64 - 1
+U64_MAX = 2**64 - 1  # as an id or offset printed as -1
 
 # -- places and bounds -------------------------------------------------------------------------------
 
@@ -13,11 +13,11 @@ SUPER_OFFSETS = (64 * 1024, 64 * 1024**2, 256 * 1024**3)
 """Byte offsets on a device of the primary superblock and its mirrors."""
 RESERVED_AT_START = 1024**2
 """Bytes at the start of a device that no chunk uses."""
-STRIPE_LEN = 64 * 1024
-MAX_LEVEL = 8
-MIN_BLOCK_SIZE = 4096
-MAX_BLOCK_SIZE = 65536
-NAME_MAX = 255
+STRIPE_LEN = 64 * 1024  # bytes of a chunk on one device before the next one's turn
+MAX_LEVEL = 8  # levels that a tree may have: 0 to 7
+MIN_BLOCK_SIZE = 4096  # of sectors and tree blocks
+MAX_BLOCK_SIZE = 65536  # of sectors and tree blocks
+NAME_MAX = 255  # bytes of a name
 
 # -- object ids --------------------------------------------------------------------------------------
 
@@ -27,39 +27,39 @@ def _reserved(number: int) -> int:
     return number & U64_MAX
 
 
-ROOT_TREE_OBJECTID = 1
-EXTENT_TREE_OBJECTID = 2
-CHUNK_TREE_OBJECTID = 3
-DEV_TREE_OBJECTID = 4
-FS_TREE_OBJECTID = 5
-ROOT_TREE_DIR_OBJECTID = 6
-CSUM_TREE_OBJECTID = 7
-QUOTA_TREE_OBJECTID = 8
-UUID_TREE_OBJECTID = 9
-FREE_SPACE_TREE_OBJECTID = 10
-BLOCK_GROUP_TREE_OBJECTID = 11
-RAID_STRIPE_TREE_OBJECTID = 12
-REMAP_TREE_OBJECTID = 13
+ROOT_TREE_OBJECTID = 1  # root items of all other trees
+EXTENT_TREE_OBJECTID = 2  # extents and their backrefs
+CHUNK_TREE_OBJECTID = 3  # chunks and devices
+DEV_TREE_OBJECTID = 4  # device extents, error counters
+FS_TREE_OBJECTID = 5  # the top-level subvolume
+ROOT_TREE_DIR_OBJECTID = 6  # a directory in the root tree: its entry `default` is the default subvolume
+CSUM_TREE_OBJECTID = 7  # checksums of data
+QUOTA_TREE_OBJECTID = 8  # qgroups
+UUID_TREE_OBJECTID = 9  # subvolumes by UUID
+FREE_SPACE_TREE_OBJECTID = 10  # free space by block group
+BLOCK_GROUP_TREE_OBJECTID = 11  # block groups, where that feature is on
+RAID_STRIPE_TREE_OBJECTID = 12  # places of extents on devices
+REMAP_TREE_OBJECTID = 13  # where relocated addresses lie now
 
-DEV_ITEMS_OBJECTID = 1
-DEV_STATS_OBJECTID = 0
-DEV_REPLACE_DEVID = 0
-FIRST_CHUNK_TREE_OBJECTID = 256
-FIRST_FREE_OBJECTID = 256
-LAST_FREE_OBJECTID = _reserved(-256)
-EMPTY_SUBVOL_DIR_OBJECTID = 2
+DEV_ITEMS_OBJECTID = 1  # of DEV_ITEM keys
+DEV_STATS_OBJECTID = 0  # of the PERSISTENT_ITEM keys of error counters
+DEV_REPLACE_DEVID = 0  # devid of a target until a replacement is done
+FIRST_CHUNK_TREE_OBJECTID = 256  # of CHUNK_ITEM keys
+FIRST_FREE_OBJECTID = 256  # first subvolume; root directory of a subvolume
+LAST_FREE_OBJECTID = _reserved(-256)  # last subvolume or inode
+EMPTY_SUBVOL_DIR_OBJECTID = 2  # inode that a snapshot shows for a subvolume inside
 
-BALANCE_OBJECTID = _reserved(-4)
-ORPHAN_OBJECTID = _reserved(-5)
-TREE_LOG_OBJECTID = _reserved(-6)
-TREE_LOG_FIXUP_OBJECTID = _reserved(-7)
-TREE_RELOC_OBJECTID = _reserved(-8)
-DATA_RELOC_TREE_OBJECTID = _reserved(-9)
-EXTENT_CSUM_OBJECTID = _reserved(-10)
-FREE_SPACE_OBJECTID = _reserved(-11)
-FREE_INO_OBJECTID = _reserved(-12)
-CSUM_CHANGE_OBJECTID = _reserved(-13)
-MULTIPLE_OBJECTIDS = _reserved(-255)
+BALANCE_OBJECTID = _reserved(-4)  # a balance that runs
+ORPHAN_OBJECTID = _reserved(-5)  # orphan items
+TREE_LOG_OBJECTID = _reserved(-6)  # log trees
+TREE_LOG_FIXUP_OBJECTID = _reserved(-7)  # inodes whose link count replay has to mend
+TREE_RELOC_OBJECTID = _reserved(-8)  # trees through which metadata is relocated
+DATA_RELOC_TREE_OBJECTID = _reserved(-9)  # subvolume through which data is relocated
+EXTENT_CSUM_OBJECTID = _reserved(-10)  # checksums of data
+FREE_SPACE_OBJECTID = _reserved(-11)  # v1 cache
+FREE_INO_OBJECTID = _reserved(-12)  # cache of free inode numbers, gone since Linux 5.11
+CSUM_CHANGE_OBJECTID = _reserved(-13)  # a change of the checksum type by btrfstune
+MULTIPLE_OBJECTIDS = _reserved(-255)  # stands for several, never on disk
 
 OBJECTID_NAMES = {
     ROOT_TREE_OBJECTID: "ROOT_TREE",
@@ -139,21 +139,21 @@ STRING_ITEM_KEY = 253
 
 # -- flags -------------------------------------------------------------------------------------------
 
-HEADER_FLAG_WRITTEN = 1 << 0
-HEADER_FLAG_RELOC = 1 << 1
-BACKREF_REV_SHIFT = 56
-MIXED_BACKREF_REV = 1
+HEADER_FLAG_WRITTEN = 1 << 0  # written since it was allocated
+HEADER_FLAG_RELOC = 1 << 1  # belongs to a relocation tree
+BACKREF_REV_SHIFT = 56  # where the backref revision begins
+MIXED_BACKREF_REV = 1  # the revision since Linux 2.6.31
 HEADER_FLAG_NAMES = {HEADER_FLAG_WRITTEN: "WRITTEN", HEADER_FLAG_RELOC: "RELOC"}
 
-SUPER_FLAG_ERROR = 1 << 2
-SUPER_FLAG_SEEDING = 1 << 32
-SUPER_FLAG_METADUMP = 1 << 33
-SUPER_FLAG_METADUMP_V2 = 1 << 34
-SUPER_FLAG_CHANGING_FSID = 1 << 35
-SUPER_FLAG_CHANGING_FSID_V2 = 1 << 36
-SUPER_FLAG_CHANGING_BG_TREE = 1 << 38
-SUPER_FLAG_CHANGING_DATA_CSUM = 1 << 39
-SUPER_FLAG_CHANGING_META_CSUM = 1 << 40
+SUPER_FLAG_ERROR = 1 << 2  # an error was met
+SUPER_FLAG_SEEDING = 1 << 32  # a seed device, read-only
+SUPER_FLAG_METADUMP = 1 << 33  # metadata alone, restored by btrfs-image -o
+SUPER_FLAG_METADUMP_V2 = 1 << 34  # metadata alone, restored by btrfs-image
+SUPER_FLAG_CHANGING_FSID = 1 << 35  # a change of the fsid is not finished
+SUPER_FLAG_CHANGING_FSID_V2 = 1 << 36  # the same by way of metadata_uuid
+SUPER_FLAG_CHANGING_BG_TREE = 1 << 38  # a conversion to or from a block group tree is not finished
+SUPER_FLAG_CHANGING_DATA_CSUM = 1 << 39  # a change of the checksum type has not finished with data
+SUPER_FLAG_CHANGING_META_CSUM = 1 << 40  # nor with metadata
 SUPER_FLAG_NAMES = {
     HEADER_FLAG_WRITTEN: "WRITTEN",
     HEADER_FLAG_RELOC: "RELOC",
@@ -167,10 +167,10 @@ SUPER_FLAG_NAMES = {
     SUPER_FLAG_CHANGING_META_CSUM: "CHANGING_META_CSUM",
 }
 
-COMPAT_RO_FREE_SPACE_TREE = 1 << 0
-COMPAT_RO_FREE_SPACE_TREE_VALID = 1 << 1
-COMPAT_RO_VERITY = 1 << 2
-COMPAT_RO_BLOCK_GROUP_TREE = 1 << 3
+COMPAT_RO_FREE_SPACE_TREE = 1 << 0  # there is a free-space tree
+COMPAT_RO_FREE_SPACE_TREE_VALID = 1 << 1  # and it is right
+COMPAT_RO_VERITY = 1 << 2  # files with fs-verity
+COMPAT_RO_BLOCK_GROUP_TREE = 1 << 3  # block groups have a tree of their own
 COMPAT_RO_NAMES = {
     COMPAT_RO_FREE_SPACE_TREE: "FREE_SPACE_TREE",
     COMPAT_RO_FREE_SPACE_TREE_VALID: "FREE_SPACE_TREE_VALID",
@@ -178,23 +178,23 @@ COMPAT_RO_NAMES = {
     COMPAT_RO_BLOCK_GROUP_TREE: "BLOCK_GROUP_TREE",
 }
 
-INCOMPAT_MIXED_BACKREF = 1 << 0
-INCOMPAT_DEFAULT_SUBVOL = 1 << 1
-INCOMPAT_MIXED_GROUPS = 1 << 2
-INCOMPAT_COMPRESS_LZO = 1 << 3
-INCOMPAT_COMPRESS_ZSTD = 1 << 4
-INCOMPAT_BIG_METADATA = 1 << 5
-INCOMPAT_EXTENDED_IREF = 1 << 6
-INCOMPAT_RAID56 = 1 << 7
-INCOMPAT_SKINNY_METADATA = 1 << 8
-INCOMPAT_NO_HOLES = 1 << 9
-INCOMPAT_METADATA_UUID = 1 << 10
-INCOMPAT_RAID1C34 = 1 << 11
-INCOMPAT_ZONED = 1 << 12
-INCOMPAT_EXTENT_TREE_V2 = 1 << 13
-INCOMPAT_RAID_STRIPE_TREE = 1 << 14
-INCOMPAT_SIMPLE_QUOTA = 1 << 16
-INCOMPAT_REMAP_TREE = 1 << 17
+INCOMPAT_MIXED_BACKREF = 1 << 0  # backrefs as extent items hold them; always set
+INCOMPAT_DEFAULT_SUBVOL = 1 << 1  # another default subvolume than the top level has been set
+INCOMPAT_MIXED_GROUPS = 1 << 2  # block groups for data and metadata alike
+INCOMPAT_COMPRESS_LZO = 1 << 3  # lzo has been used
+INCOMPAT_COMPRESS_ZSTD = 1 << 4  # zstd has been used
+INCOMPAT_BIG_METADATA = 1 << 5  # tree blocks may be larger than a page
+INCOMPAT_EXTENDED_IREF = 1 << 6  # INODE_EXTREF items
+INCOMPAT_RAID56 = 1 << 7  # raid5 or raid6 has been used
+INCOMPAT_SKINNY_METADATA = 1 << 8  # METADATA_ITEM items
+INCOMPAT_NO_HOLES = 1 << 9  # holes may lack a file extent
+INCOMPAT_METADATA_UUID = 1 << 10  # tree blocks carry metadata_uuid instead of fsid
+INCOMPAT_RAID1C34 = 1 << 11  # raid1c3 or raid1c4 has been used
+INCOMPAT_ZONED = 1 << 12  # for zoned devices
+INCOMPAT_EXTENT_TREE_V2 = 1 << 13  # several extent trees; experimental
+INCOMPAT_RAID_STRIPE_TREE = 1 << 14  # there is a raid stripe tree
+INCOMPAT_SIMPLE_QUOTA = 1 << 16  # EXTENT_OWNER_REF items
+INCOMPAT_REMAP_TREE = 1 << 17  # there is a remap tree; experimental
 INCOMPAT_NAMES = {
     INCOMPAT_MIXED_BACKREF: "MIXED_BACKREF",
     INCOMPAT_DEFAULT_SUBVOL: "DEFAULT_SUBVOL",
@@ -216,18 +216,18 @@ INCOMPAT_NAMES = {
 }
 
 BLOCK_GROUP_DATA = 1 << 0
-BLOCK_GROUP_SYSTEM = 1 << 1
-BLOCK_GROUP_METADATA = 1 << 2
+BLOCK_GROUP_SYSTEM = 1 << 1  # holds the chunk tree
+BLOCK_GROUP_METADATA = 1 << 2  # holds the other trees
 BLOCK_GROUP_RAID0 = 1 << 3
-BLOCK_GROUP_RAID1 = 1 << 4
-BLOCK_GROUP_DUP = 1 << 5
+BLOCK_GROUP_RAID1 = 1 << 4  # two copies
+BLOCK_GROUP_DUP = 1 << 5  # two copies on one device
 BLOCK_GROUP_RAID10 = 1 << 6
 BLOCK_GROUP_RAID5 = 1 << 7
 BLOCK_GROUP_RAID6 = 1 << 8
-BLOCK_GROUP_RAID1C3 = 1 << 9
-BLOCK_GROUP_RAID1C4 = 1 << 10
-BLOCK_GROUP_REMAPPED = 1 << 11
-BLOCK_GROUP_METADATA_REMAP = 1 << 12
+BLOCK_GROUP_RAID1C3 = 1 << 9  # three copies
+BLOCK_GROUP_RAID1C4 = 1 << 10  # four copies
+BLOCK_GROUP_REMAPPED = 1 << 11  # its contents lie elsewhere: see the remap tree
+BLOCK_GROUP_METADATA_REMAP = 1 << 12  # holds the remap tree
 BLOCK_GROUP_TYPE_MASK = BLOCK_GROUP_DATA | BLOCK_GROUP_SYSTEM | BLOCK_GROUP_METADATA
 BLOCK_GROUP_PROFILE_MASK = (
     BLOCK_GROUP_RAID0
@@ -246,28 +246,28 @@ BLOCK_GROUP_TYPE_NAMES = {
     BLOCK_GROUP_METADATA_REMAP: "METADATA_REMAP",
 }
 
-EXTENT_FLAG_DATA = 1 << 0
-EXTENT_FLAG_TREE_BLOCK = 1 << 1
-BLOCK_FLAG_FULL_BACKREF = 1 << 8
+EXTENT_FLAG_DATA = 1 << 0  # a data extent
+EXTENT_FLAG_TREE_BLOCK = 1 << 1  # a tree block
+BLOCK_FLAG_FULL_BACKREF = 1 << 8  # what it refers to has shared backrefs: by its address, not by a tree
 EXTENT_FLAG_NAMES = {
     EXTENT_FLAG_DATA: "DATA",
     EXTENT_FLAG_TREE_BLOCK: "TREE_BLOCK",
     BLOCK_FLAG_FULL_BACKREF: "FULL_BACKREF",
 }
 
-INODE_NODATASUM = 1 << 0
-INODE_NODATACOW = 1 << 1
-INODE_READONLY = 1 << 2
-INODE_NOCOMPRESS = 1 << 3
-INODE_PREALLOC = 1 << 4
-INODE_SYNC = 1 << 5
-INODE_IMMUTABLE = 1 << 6
-INODE_APPEND = 1 << 7
-INODE_NODUMP = 1 << 8
-INODE_NOATIME = 1 << 9
-INODE_DIRSYNC = 1 << 10
-INODE_COMPRESS = 1 << 11
-INODE_ROOT_ITEM_INIT = 1 << 31
+INODE_NODATASUM = 1 << 0  # data without checksums
+INODE_NODATACOW = 1 << 1  # data is overwritten in place
+INODE_READONLY = 1 << 2  # never set
+INODE_NOCOMPRESS = 1 << 3  # data is never compressed
+INODE_PREALLOC = 1 << 4  # has preallocated extents
+INODE_SYNC = 1 << 5  # chattr +S
+INODE_IMMUTABLE = 1 << 6  # chattr +i
+INODE_APPEND = 1 << 7  # chattr +a
+INODE_NODUMP = 1 << 8  # chattr +d
+INODE_NOATIME = 1 << 9  # chattr +A
+INODE_DIRSYNC = 1 << 10  # chattr +D
+INODE_COMPRESS = 1 << 11  # chattr +c
+INODE_ROOT_ITEM_INIT = 1 << 31  # in root items: the flags of the template are valid
 INODE_FLAG_NAMES = {
     INODE_NODATASUM: "NODATASUM",
     INODE_NODATACOW: "NODATACOW",
@@ -284,12 +284,12 @@ INODE_FLAG_NAMES = {
     INODE_ROOT_ITEM_INIT: "ROOT_ITEM_INIT",
 }
 
-ROOT_SUBVOL_RDONLY = 1 << 0
-ROOT_SUBVOL_DEAD = 1 << 48
+ROOT_SUBVOL_RDONLY = 1 << 0  # read-only
+ROOT_SUBVOL_DEAD = 1 << 48  # deleted, to be cleaned up
 
-FILE_EXTENT_INLINE = 0
-FILE_EXTENT_REG = 1
-FILE_EXTENT_PREALLOC = 2
+FILE_EXTENT_INLINE = 0  # the bytes are in the item
+FILE_EXTENT_REG = 1  # a data extent, or a hole
+FILE_EXTENT_PREALLOC = 2  # a data extent that reads as zeros
 FILE_EXTENT_TYPE_NAMES = {
     FILE_EXTENT_INLINE: "inline",
     FILE_EXTENT_REG: "regular",
@@ -305,8 +305,8 @@ FT_BLKDEV = 4
 FT_FIFO = 5
 FT_SOCK = 6
 FT_SYMLINK = 7
-FT_XATTR = 8
-FT_ENCRYPTED = 0x80
+FT_XATTR = 8  # an attribute
+FT_ENCRYPTED = 0x80  # a bit beside the type: the name is encrypted
 FT_NAMES = {
     FT_REG_FILE: "FILE",
     FT_DIR: "DIR",
@@ -318,16 +318,16 @@ FT_NAMES = {
     FT_XATTR: "XATTR",
 }
 
-FREE_SPACE_USING_BITMAPS = 1 << 0
-FREE_SPACE_EXTENT = 1
-FREE_SPACE_BITMAP = 2
+FREE_SPACE_USING_BITMAPS = 1 << 0  # the block group has bitmaps, not extents
+FREE_SPACE_EXTENT = 1  # v1 cache: a free range
+FREE_SPACE_BITMAP = 2  # v1 cache: a range with a bitmap
 
-QGROUP_LEVEL_SHIFT = 48
+QGROUP_LEVEL_SHIFT = 48  # where the level begins in a qgroup id
 QGROUP_STATUS_VERSION = 1
-QGROUP_STATUS_FLAG_ON = 1 << 0
-QGROUP_STATUS_FLAG_RESCAN = 1 << 1
-QGROUP_STATUS_FLAG_INCONSISTENT = 1 << 2
-QGROUP_STATUS_FLAG_SIMPLE_MODE = 1 << 3
+QGROUP_STATUS_FLAG_ON = 1 << 0  # quotas are on
+QGROUP_STATUS_FLAG_RESCAN = 1 << 1  # a rescan runs
+QGROUP_STATUS_FLAG_INCONSISTENT = 1 << 2  # the numbers may be wrong
+QGROUP_STATUS_FLAG_SIMPLE_MODE = 1 << 3  # simple quotas: by the owner of an extent
 QGROUP_STATUS_FLAG_NAMES = {
     QGROUP_STATUS_FLAG_SIMPLE_MODE: "SIMPLE_MODE",
     QGROUP_STATUS_FLAG_RESCAN: "SCANNING",

@@ -15,10 +15,10 @@ class DirItem(NamedTuple):
     """A name and what it leads to, or an extended attribute (`btrfs_dir_item`)."""
 
     location: Key  # of the inode item, or of the root item of a subvolume
-    transid: U64
-    data_len: U16
+    transid: U64  # transaction that made the entry
+    data_len: U16  # 0 except for attributes
     name_len: U16
-    type: U8
+    type: U8  # FT_*
     name: Annotated[bytes, Length("name_len")]
     data: Annotated[bytes, Length("data_len")]  # an attribute's value
 

@@ -23,39 +23,39 @@ from pybtrfs.ondisk.layout import U8, U32, U64, Buffer, Fixed
 class ExtentHead(NamedTuple):
     """The fixed part of an extent item (`btrfs_extent_item`)."""
 
-    refs: U64
-    generation: U64
-    flags: U64
+    refs: U64  # references, inline and keyed
+    generation: U64  # transaction that allocated it
+    flags: U64  # EXTENT_FLAG_*
 
 
 class TreeBlockInfo(NamedTuple):
     """On filesystems without skinny metadata: what the tree block holds (`btrfs_tree_block_info`)."""
 
-    key: Key
+    key: Key  # the block's first
     level: U8
 
 
 class InlineRef(NamedTuple):
     """TREE_BLOCK_REF (offset: a tree's id), SHARED_BLOCK_REF (a block) or EXTENT_OWNER_REF (a tree's id)."""
 
-    type: U8
+    type: U8  # an item type
     offset: U64
 
 
 class InlineSharedDataRef(NamedTuple):
     """SHARED_DATA_REF: a leaf, by its address, that refers `count` times (`btrfs_shared_data_ref`)."""
 
-    type: U8
-    offset: U64
+    type: U8  # an item type
+    offset: U64  # logical address of the leaf
     ref_count: U32
 
 
 class InlineExtentDataRef(NamedTuple):
     """EXTENT_DATA_REF: a file that refers `count` times."""
 
-    type: U8
-    root: U64
-    objectid: U64
+    type: U8  # an item type
+    root: U64  # subvolume
+    objectid: U64  # inode
     offset: U64  # file offset less the offset in the extent
     ref_count: U32
 
@@ -63,22 +63,22 @@ class InlineExtentDataRef(NamedTuple):
 class ExtentDataRef(NamedTuple):
     """A keyed EXTENT_DATA_REF (`btrfs_extent_data_ref`)."""
 
-    root: U64
-    objectid: U64
+    root: U64  # subvolume
+    objectid: U64  # inode
     offset: U64  # file offset less the offset in the extent
-    ref_count: U32
+    ref_count: U32  # file extents of the inode that refer to it so
 
 
 class SharedDataRef(NamedTuple):
     """A keyed SHARED_DATA_REF (`btrfs_shared_data_ref`)."""
 
-    ref_count: U32
+    ref_count: U32  # file extents in the leaf that refer to it
 
 
 class ExtentOwnerRef(NamedTuple):
     """A keyed EXTENT_OWNER_REF (`btrfs_extent_owner_ref`)."""
 
-    root_id: U64
+    root_id: U64  # subvolume that wrote it first
 
 
 EXTENT_HEAD = Fixed(ExtentHead, 24)

@@ -14,13 +14,13 @@ from pybtrfs.ondisk.layout import U8, U16, U64, Buffer, Fixed, Rest, Tailed
 class InlineExtent(NamedTuple):
     """A file's bytes in the item (`btrfs_file_extent_item` up to `type`)."""
 
-    generation: U64
+    generation: U64  # transaction that wrote it
     ram_bytes: U64  # length after decompression
-    compression: U8
-    encryption: U8
-    other_encoding: U16
-    type: U8
-    data: Annotated[bytes, Rest()]
+    compression: U8  # COMPRESSION_NAMES
+    encryption: U8  # always 0
+    other_encoding: U16  # always 0
+    type: U8  # FILE_EXTENT_INLINE
+    data: Annotated[bytes, Rest()]  # compressed as stated
 
 
 class FileExtent(NamedTuple):
@@ -28,10 +28,10 @@ class FileExtent(NamedTuple):
 
     generation: U64  # transaction that created the extent
     ram_bytes: U64  # of the whole extent after decompression, at most
-    compression: U8
-    encryption: U8
-    other_encoding: U16
-    type: U8
+    compression: U8  # COMPRESSION_NAMES
+    encryption: U8  # always 0
+    other_encoding: U16  # always 0
+    type: U8  # FILE_EXTENT_REG or FILE_EXTENT_PREALLOC
     disk_bytenr: U64  # logical address of the extent; 0 for a hole
     disk_num_bytes: U64  # length of the extent on disk
     offset: U64  # where the file's bytes begin in the (decompressed) extent

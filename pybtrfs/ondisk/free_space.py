@@ -17,7 +17,7 @@ BITMAP_SIZE = 256
 class FreeSpaceInfo(NamedTuple):
     """How a block group's free space is described (`btrfs_free_space_info`)."""
 
-    extent_count: U32
+    extent_count: U32  # free ranges
     flags: U32  # FREE_SPACE_USING_BITMAPS
 
 
@@ -25,17 +25,17 @@ class FreeSpaceHeader(NamedTuple):
     """The v1 cache of a block group, in the root tree (`btrfs_free_space_header`)."""
 
     location: Key  # of the cache's inode
-    generation: U64
-    num_entries: U64
+    generation: U64  # of the cache; where the inode has another, it is stale
+    num_entries: U64  # bitmaps included
     num_bitmaps: U64
 
 
 class FreeSpaceEntry(NamedTuple):
     """A free range, or a bitmap of one, in a page of the v1 cache (`btrfs_free_space_entry`)."""
 
-    offset: U64
-    bytes: U64
-    type: U8
+    offset: U64  # logical address
+    bytes: U64  # free ones, also in a bitmap's range
+    type: U8  # FREE_SPACE_EXTENT or FREE_SPACE_BITMAP
 
 
 FREE_SPACE_INFO = Fixed(FreeSpaceInfo, 8)

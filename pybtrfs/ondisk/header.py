@@ -18,10 +18,10 @@ class Header(NamedTuple):
     fsid: Uuid  # the filesystem's metadata_uuid
     bytenr: U64  # logical address of this block
     flags: U64  # the top byte is the backref revision
-    chunk_tree_uuid: Uuid
+    chunk_tree_uuid: Uuid  # the same in all blocks of the filesystem
     generation: U64  # transaction that wrote it
     owner: U64  # id of the tree that allocated it
-    nritems: U32
+    nritems: U32  # items of a leaf, children of a node
     level: U8  # 0 is a leaf
 
     @property

@@ -26,11 +26,11 @@ class InodeItem(NamedTuple):
     size: U64  # bytes; of a directory, twice the length of its names
     nbytes: U64  # bytes of its extents
     block_group: U64  # unused
-    nlink: U32
+    nlink: U32  # its names
     uid: U32
     gid: U32
-    mode: U32
-    rdev: U64
+    mode: U32  # file type and permissions, as st_mode
+    rdev: U64  # of a device node
     flags: U64  # the low half is INODE_*, the high half INODE_RO_*
     sequence: U64  # NFS change counter
     reserved: Annotated[bytes, "32s"]
@@ -55,7 +55,7 @@ class InodeRef(NamedTuple):
 class InodeExtref(NamedTuple):
     """A name of the inode, its key's offset a hash of directory and name (`btrfs_inode_extref`)."""
 
-    parent_objectid: U64
+    parent_objectid: U64  # the directory
     dir_index: U64  # of its DIR_INDEX
     name_len: U16
     name: Annotated[bytes, Length("name_len")]
@@ -68,9 +68,9 @@ class InodeExtref(NamedTuple):
 class VerityDescriptor(NamedTuple):
     """fs-verity: the size of the descriptor that the next items hold (`btrfs_verity_descriptor_item`)."""
 
-    size: U64
+    size: U64  # of the descriptor
     reserved: Annotated[bytes, "16s"]
-    encryption: U8
+    encryption: U8  # always 0
 
 
 INODE_ITEM = Fixed(InodeItem, 160)

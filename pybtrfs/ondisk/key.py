@@ -12,9 +12,9 @@ from pybtrfs.ondisk.layout import U8, U64, Fixed
 class Key(NamedTuple):
     """Where an item stands in its tree; keys compare as trees are ordered (`btrfs_disk_key`)."""
 
-    objectid: U64
-    type: U8
-    offset: U64
+    objectid: U64  # what the item belongs to, such as an inode
+    type: U8  # item type
+    offset: U64  # a third number, which depends on the type
 
 
 KEY = Fixed(Key, 17)

@@ -9,9 +9,9 @@ from pybtrfs.ondisk.layout import U64, Fixed
 class QgroupStatus(NamedTuple):
     """The state of quotas as a whole (`btrfs_qgroup_status_item`)."""
 
-    version: U64
-    generation: U64
-    flags: U64
+    version: U64  # QGROUP_STATUS_VERSION
+    generation: U64  # of the last update
+    flags: U64  # QGROUP_STATUS_FLAG_*
     rescan: U64  # logical address that a rescan has reached
     enable_gen: U64  # simple quotas: generation at which they were enabled; since Linux 6.7
 
@@ -19,21 +19,21 @@ class QgroupStatus(NamedTuple):
 class QgroupInfo(NamedTuple):
     """What a qgroup holds, in bytes (`btrfs_qgroup_info_item`)."""
 
-    generation: U64
+    generation: U64  # of the last update
     rfer: U64  # referenced
-    rfer_cmpr: U64
+    rfer_cmpr: U64  # always equal to rfer
     excl: U64  # exclusive
-    excl_cmpr: U64
+    excl_cmpr: U64  # always equal to excl
 
 
 class QgroupLimit(NamedTuple):
     """What a qgroup may hold, in bytes (`btrfs_qgroup_limit_item`)."""
 
-    flags: U64
-    max_rfer: U64
-    max_excl: U64
-    rsv_rfer: U64
-    rsv_excl: U64
+    flags: U64  # bit n: the n-th of the limits below is set
+    max_rfer: U64  # most referenced bytes
+    max_excl: U64  # most exclusive bytes
+    rsv_rfer: U64  # reserved, never enforced
+    rsv_excl: U64  # reserved, never enforced
 
 
 QGROUP_STATUS = Fixed(QgroupStatus, 40, forms=(32,))

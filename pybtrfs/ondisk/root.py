@@ -19,26 +19,26 @@ class RootItem(NamedTuple):
     generation: U64  # of the root block
     root_dirid: U64  # 256 in subvolumes
     bytenr: U64  # logical address of the root block
-    byte_limit: U64
-    bytes_used: U64
+    byte_limit: U64  # unused
+    bytes_used: U64  # of its tree blocks
     last_snapshot: U64  # generation at the last snapshot taken of it
-    flags: U64
+    flags: U64  # ROOT_SUBVOL_*
     refs: U32  # 0 while it is being deleted
-    drop_progress: Key
-    drop_level: U8
+    drop_progress: Key  # how far its deletion has come
+    drop_level: U8  # of the node in which drop_progress is a key
     level: U8  # of the root block
     generation_v2: U64  # equal to generation where what follows counts
-    uuid: Uuid
+    uuid: Uuid  # of the subvolume; zeros in other trees
     parent_uuid: Uuid  # of the subvolume that this is a snapshot of
-    received_uuid: Uuid
+    received_uuid: Uuid  # the sender's UUID, set by receive
     ctransid: U64  # transaction of the last change inside
     otransid: U64  # of its creation
     stransid: U64  # the sender's ctransid
     rtransid: U64  # of the end of receiving
-    ctime: Timespec
-    otime: Timespec
-    stime: Timespec
-    rtime: Timespec
+    ctime: Timespec  # of the last change inside
+    otime: Timespec  # of its creation
+    stime: Timespec  # as the sender states it
+    rtime: Timespec  # of the end of receiving
     reserved: Annotated[bytes, "64s"]
 
     @property

@@ -18,23 +18,23 @@ from pybtrfs.ondisk.layout import U8, U16, U32, U64, Fixed, Times, Uuid
 class RootBackup(NamedTuple):
     """Where the roots were at one of the last four commits (`btrfs_root_backup`)."""
 
-    tree_root: U64
-    tree_root_gen: U64
+    tree_root: U64  # logical address of the root block, as the other roots
+    tree_root_gen: U64  # its generation, as the others
     chunk_root: U64
     chunk_root_gen: U64
     extent_root: U64
     extent_root_gen: U64
-    fs_root: U64
+    fs_root: U64  # of the top-level subvolume
     fs_root_gen: U64
     dev_root: U64
     dev_root_gen: U64
     csum_root: U64
     csum_root_gen: U64
     total_bytes: U64
-    bytes_used: U64
+    bytes_used: U64  # sum over the block groups
     num_devices: U64
     unused_64: Annotated[bytes, "32s"]
-    tree_root_level: U8
+    tree_root_level: U8  # level of the root block, as the others
     chunk_root_level: U8
     extent_root_level: U8
     fs_root_level: U8
@@ -52,28 +52,28 @@ class Superblock(NamedTuple):
     csum: Annotated[bytes, "32s"]  # of all that follows it
     fsid: Uuid  # what users see
     bytenr: U64  # physical address of this copy
-    flags: U64
-    magic: Annotated[bytes, "8s"]
+    flags: U64  # SUPER_FLAG_*
+    magic: Annotated[bytes, "8s"]  # MAGIC
     generation: U64  # of the last commit
     root: U64  # logical address of the root tree's root
-    chunk_root: U64
+    chunk_root: U64  # of the chunk tree's root
     log_root: U64  # of the tree of log trees; 0 where no log waits
     log_root_transid: U64  # never used
     total_bytes: U64  # of all devices
-    bytes_used: U64
-    root_dir_objectid: U64
+    bytes_used: U64  # sum over the block groups
+    root_dir_objectid: U64  # always ROOT_TREE_DIR_OBJECTID
     num_devices: U64
-    sectorsize: U32
-    nodesize: U32
+    sectorsize: U32  # bytes of a data block
+    nodesize: U32  # bytes of a tree block
     leafsize: U32  # never used; equals nodesize
-    stripesize: U32
-    sys_chunk_array_size: U32
-    chunk_root_generation: U64
-    compat_flags: U64
-    compat_ro_flags: U64
-    incompat_flags: U64
-    csum_type: U16
-    root_level: U8
+    stripesize: U32  # never used; equals sectorsize
+    sys_chunk_array_size: U32  # bytes in use of sys_chunk_array
+    chunk_root_generation: U64  # of the chunk tree's root block
+    compat_flags: U64  # none is defined
+    compat_ro_flags: U64  # who does not know one of them may only read
+    incompat_flags: U64  # who does not know one of them may not even read
+    csum_type: U16  # CSUM_TYPES
+    root_level: U8  # of the root block, as the next two
     chunk_root_level: U8
     log_root_level: U8
     dev_item: DevItem  # of the device that this copy stands on
@@ -86,8 +86,8 @@ class Superblock(NamedTuple):
     remap_root_generation: U64
     remap_root_level: U8
     reserved: Annotated[bytes, "199s"]
-    sys_chunk_array: Annotated[bytes, "2048s"]
-    super_roots: Annotated[tuple[RootBackup, ...], Times(4)]
+    sys_chunk_array: Annotated[bytes, "2048s"]  # keys of system chunks, each with its chunk behind it
+    super_roots: Annotated[tuple[RootBackup, ...], Times(4)]  # a ring: each commit overwrites the oldest
     padding: Annotated[bytes, "565s"]
 
     @property

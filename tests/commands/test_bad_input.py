@@ -122,7 +122,7 @@ def test_ten_thousand_flips_in_metadata_are_met_with_a_line(golden: Path, seed: 
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("name", ["log", "reflinks", "quotas", "old", "crowded", "balancing"])
+@pytest.mark.parametrize("name", ["log", "log-names", "reflinks", "quotas", "old", "received"])
 def test_random_flips_in_other_kernel_made_images_are_met_with_a_line(
     kernel_image: object, tmp_path: Path, seed: int, name: str
 ) -> None:
