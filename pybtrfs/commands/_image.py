@@ -31,7 +31,12 @@ def image_options(function: F) -> F:
 def open_image(session: Session, image: str, where: dict[str, Any]) -> Iterator[Filesystem]:
     """The filesystem in `image`, closed at the end; an error on the way names the image."""
     with open_filesystem(image, Where(**where), session.notice) as filesystem, naming(image):
+        if session.verbose:
+            sb, chunks = filesystem.superblock, len(filesystem.volume.chunks)
+            session.notice(f"{image}: superblock at {sb.bytenr}, generation {sb.generation}, {chunks} chunks")
         yield filesystem
+        if session.verbose:
+            session.notice(f"{image}: {filesystem.store.blocks_read} tree blocks read")
 
 
 def split_place(place: str) -> tuple[str, bytes]:

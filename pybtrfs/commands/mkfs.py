@@ -61,6 +61,8 @@ def command(
         made = plan(options, target.size, clock=_now, uuids=_new_uuid)
         discard = None if nodiscard else target.device.discard
         write_plan(made, target.device, found=target.found, discard=discard)
+        if session.verbose:
+            session.notice(f"{image}: {len(made.blocks)} tree blocks, {len(made.superblocks())} superblocks written")
     if session.json:
         session.print_json("mkfs", summary_json(made, os.fsencode(image)))
     elif not session.quiet:

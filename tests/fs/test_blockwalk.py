@@ -85,17 +85,46 @@ def test_a_tree_whose_pointers_all_lead_to_one_block_ends_soon(depth_first: bool
         volume.patch(root.bytenr, at, first.to_bytes(8, "little"))
     found, troubles = shape(*again(volume, tree), depth_first=depth_first)
     assert found.count(1) == 1
+    assert troubles[-1].endswith(f"block {first} is a child already")
     assert len(troubles) == root.nritems - 1
 
 
 @pytest.mark.parametrize("depth_first", [False, True])
-def test_children_whose_keys_do_not_rise_are_not_followed(depth_first: bool) -> None:
+@pytest.mark.parametrize("key", [bytes(17), b"\xff" * 17], ids=["lowest", "greatest"])
+def test_one_key_out_of_order_hides_nothing_but_what_is_below_it(key: bytes, depth_first: bool) -> None:
     volume, tree, _ = tree_of(small_items(COUNT))
     root = tree.root_block()
-    volume.patch(root.bytenr, HEADER.size + 2 * KEY_PTR.size, bytes(17))
+    whole, _ = shape(tree, root, depth_first=depth_first)
+    hidden = tree.store.read(root.key_ptrs[2].blockptr)
+    volume.patch(root.bytenr, HEADER.size + 2 * KEY_PTR.size, key)
     found, troubles = shape(*again(volume, tree), depth_first=depth_first)
-    assert found.count(1) == root.nritems - 1
-    assert f"node {root.bytenr} slot 2: its key is out of order, the child is not followed" in troubles
+    assert len(whole) - len(found) == hidden.nritems
+    wanted = f"node {hidden.bytenr}: its parent's keys are out of order, what is below is not shown"
+    assert troubles.count(wanted) == 1
+
+
+@pytest.mark.parametrize("depth_first", [False, True])
+def test_a_leaf_under_a_wrong_key_is_shown(depth_first: bool) -> None:
+    volume, tree, _ = tree_of(small_items(COUNT))
+    root = tree.root_block()
+    whole, _ = shape(tree, root, depth_first=depth_first)
+    node = root.key_ptrs[1].blockptr
+    volume.patch(node, HEADER.size + 3 * KEY_PTR.size, b"\xff" * 17)
+    found, troubles = shape(*again(volume, tree), depth_first=depth_first)
+    assert found == whole
+    assert any("its parent says" in trouble for trouble in troubles)
+
+
+def test_a_leaf_shared_by_two_nodes_is_shown_where_its_keys_belong() -> None:
+    volume, tree, _ = tree_of(small_items(COUNT))
+    root = tree.root_block()
+    whole, _ = shape(tree, root)
+    first, second = (tree.store.read(pointer.blockptr) for pointer in root.key_ptrs[:2])
+    at = HEADER.size + 4 * KEY_PTR.size + KEY_PTR.offset_of("blockptr")
+    volume.patch(second.bytenr, at, first.key_ptrs[0].blockptr.to_bytes(8, "little"))
+    found, troubles = shape(*again(volume, tree))
+    assert len(whole) - len(found) == 1
+    assert f"leaf {first.key_ptrs[0].blockptr}: it belongs elsewhere in the tree, and is not shown" in troubles
 
 
 def test_a_node_that_points_at_itself_is_shown_once() -> None:
