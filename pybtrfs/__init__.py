@@ -8,10 +8,19 @@ from typing import Any
 
 _PUBLIC = {
     "VERSION": "pybtrfs._version",
-    "PybtrfsError": "pybtrfs.errors",
+    "ChecksumError": "pybtrfs.errors",
     "CorruptError": "pybtrfs.errors",
+    "DeviceError": "pybtrfs.errors",
     "Filesystem": "pybtrfs.fs.filesystem",
-    "open": "pybtrfs.api",
+    "NotBtrfsError": "pybtrfs.errors",
+    "NotFoundError": "pybtrfs.errors",
+    "PybtrfsError": "pybtrfs.errors",
+    "RefusedError": "pybtrfs.errors",
+    "Subvolumes": "pybtrfs.fs.subvolume",
+    "UnsupportedError": "pybtrfs.errors",
+    "UsageError": "pybtrfs.errors",
+    "UuidTree": "pybtrfs.fs.uuidtree",
+    "open_filesystem": "pybtrfs.fs.filesystem",
 }
 
 __all__ = list(_PUBLIC)

@@ -155,9 +155,9 @@ def mounted(image: Path, options: str = "", read_only: bool = False) -> Iterator
 
 
 @contextlib.contextmanager
-def loop_device(image: Path, read_only: bool = False) -> Iterator[str]:
-    """`/dev/loopN` over the image for as long as the block lasts."""
-    way = ["--read-only"] if read_only else []
+def loop_device(image: Path, read_only: bool = False, offset: int = 0) -> Iterator[str]:
+    """`/dev/loopN` over the image, from byte `offset` on, for as long as the block lasts."""
+    way = [f"--offset={offset}", *(["--read-only"] if read_only else [])]
     device = str(_patiently("losetup", *way, "--find", "--show", image).stdout).strip()
     try:
         yield device

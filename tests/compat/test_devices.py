@@ -1,0 +1,96 @@
+"""Block devices, mounted and held images, and disks with a partition table that sfdisk wrote."""
+
+from pathlib import Path
+
+import judge
+import pytest
+from commandline import run
+
+pytestmark = pytest.mark.kernel
+MIB = 1 << 20
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """A filesystem that we made."""
+    path = tmp_path / "image"
+    assert run("mkfs", "-q", "-b", "256M", path).status == 0
+    return path
+
+
+def empty(tmp_path: Path, size: int) -> Path:
+    path = tmp_path / "empty"
+    with path.open("wb") as file:
+        file.truncate(size)
+    return path
+
+
+def test_a_block_device_is_made_and_read_like_a_file(tmp_path: Path) -> None:
+    image = empty(tmp_path, 200 * MIB)
+    with judge.loop_device(image) as device:
+        assert run("mkfs", "-q", "-L", "on a device", device).status == 0
+        shown = run("inspect", "dump-super", device)
+        assert "label\t\t\ton a device\n" in shown.output
+        assert f"total_bytes\t\t{200 * MIB}\n" in shown.output
+        assert run("uuid", "list", device).status == 0
+        again = run("mkfs", "-q", device)
+        assert again.status == 1
+        assert "btrfs" in again.errors
+    judge.btrfs_check(image)
+
+
+def test_a_mounted_image_is_read_with_a_notice_and_never_made_anew(image: Path) -> None:
+    with judge.mounted(image) as top:
+        (top / "file").write_bytes(b"precious")
+        device = judge.run("findmnt", "-n", "-o", "SOURCE", top).stdout.strip()
+        for place, reason in ((image, f"held by {device}"), (device, "in use by the kernel")):
+            shown = run("subvolume", "list", place)
+            assert shown.status == 0
+            assert reason in shown.errors
+            refused = run("mkfs", "-q", "-f", place)
+            assert refused.status == 1
+            assert refused.errors.startswith(f"pybtrfs: {place}: ")
+        assert (top / "file").read_bytes() == b"precious"
+    judge.btrfs_check(image)
+
+
+@pytest.mark.parametrize("table", ["gpt", "dos"])
+def test_a_disk_that_sfdisk_partitioned_is_opened_at_its_btrfs_partition(tmp_path: Path, table: str) -> None:
+    disk = empty(tmp_path, 300 * MIB)
+    judge.run("sfdisk", "--quiet", disk, input=f"label: {table}\nsize=8MiB\nsize=200MiB\n")
+    with judge.loop_device(disk, offset=9 * MIB) as device:
+        judge.run("mkfs.btrfs", "--quiet", "-L", "in a partition", "-b", str(150 * MIB), device)
+    shown = run("--format", "text", "uuid", "list", disk)
+    assert shown.status == 0
+    assert f"opened partition 2 (offset {9 * MIB})" in shown.errors
+    for options in (["--partition", "2"], ["--offset", "9M"]):
+        assert run("uuid", "list", *options, disk).output == shown.output
+        assert "in a partition" in run("inspect", "dump-super", *options, disk).output
+    assert run("uuid", "list", "--partition", "1", disk).status == 1
+    refused = run("mkfs", "-q", disk)
+    assert refused.status == 1
+    assert "partition table" in refused.errors
+
+
+def test_a_damaged_primary_superblock_is_replaced_by_the_mirror_that_the_kernel_wrote(image: Path) -> None:
+    with judge.mounted(image) as top:
+        (top / "file").write_bytes(b"x" * 10000)
+    wanted = run("inspect", "dump-tree", image).output
+    with image.open("r+b") as file:
+        file.seek(65536 + 100)
+        file.write(b"damage")
+    shown = run("inspect", "dump-tree", image)
+    assert shown.status == 0
+    assert "using mirror 1" in shown.errors
+    assert shown.output == wanted
+    assert run("inspect", "dump-tree", "--super", "1", image).output == wanted
+
+
+def test_a_kernel_mount_of_our_filesystem_finds_nothing_to_mend(image: Path) -> None:
+    mark = judge.kernel_log_mark()
+    with judge.mounted(image) as top:
+        device = judge.run("findmnt", "-n", "-o", "SOURCE", top).stdout.strip().removeprefix("/dev/")
+        (top / "file").write_bytes(b"x" * 10000)
+    said = "\n".join(judge.kernel_log_since(mark, f"(device {device}"))
+    assert "first mount of filesystem" in said
+    assert not [line for line in ("checking UUID tree", "creating UUID tree", "rebuilding free space") if line in said]
