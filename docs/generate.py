@@ -1,7 +1,7 @@
 """Writes docs/ONDISK.md from the declarations in `pybtrfs.ondisk`; with `--check`, exits 1 where it is stale.
 
 Layouts come from the declared structures, the words about a field from the comment behind it, the rest from
-docstrings and from the registry of item types. Nothing about the format is said here.
+docstrings and from the registry of item types. No layout is written down here.
 """
 
 import ast
@@ -43,7 +43,7 @@ NOT_FORMAT = {"layout", "registry", "constants"}
 INTEGERS = {"B": "u8", "H": "u16", "I": "u32", "Q": "u64", "q": "s64"}
 
 TITLES = {
-    "MAGIC": "The superblock's magic, and the number that stands for none",
+    "MAGIC": "Magic, and the largest number",
     "SUPER_OFFSETS": "Places and bounds",
     "ROOT_TREE_OBJECTID": "Tree ids, and an object id of the root tree",
     "DEV_ITEMS_OBJECTID": "Object ids in single trees",

@@ -1,6 +1,7 @@
 """`subvolume list | show`, as `btrfs subvolume` prints them of a mounted filesystem."""
 
 import os
+import sys
 from typing import Any
 
 import click
@@ -13,7 +14,8 @@ from pybtrfs.errors import NotFoundError, UsageError
 from pybtrfs.fs.quota import find_qgroup
 from pybtrfs.fs.subvolume import Subvolume, Subvolumes
 from pybtrfs.fs.uuidtree import UuidTree
-from pybtrfs.render.subvolumes import Columns, list_lines, show_lines, subvolume_json, table_lines
+from pybtrfs.render.subvolumes import Columns, list_lines, show_lines, subvolume_json, table_cells, table_lines
+from pybtrfs.render.tables import write_table
 
 command = Group("subvolume", help="List subvolumes and show one.")
 
@@ -39,7 +41,10 @@ _SORT_KEYS = {
 @click.option("-d", "deleted", is_flag=True, help="Only deleted subvolumes that are not cleaned up yet.")
 @click.option("--sort", "order", type=click.Choice(list(_SORT_KEYS)), default="rootid", help="Order of the rows.")
 def list_subvolumes(session: Session, image: str, table: bool, order: str, **options: Any) -> None:
-    """List the subvolumes and snapshots of IMAGE, the top level left out."""
+    """List the subvolumes and snapshots of IMAGE, the top level left out.
+
+    In a pipe the lines are those of `btrfs subvolume list`; on a terminal they are a table.
+    """
     filters = {name: options.pop(name) for name in ("snapshots", "read_only", "deleted")}
     chosen = {name: options.pop(name) for name in Columns._fields if name != "otime"}
     columns = Columns(**chosen, otime=filters["snapshots"])
@@ -51,6 +56,8 @@ def list_subvolumes(session: Session, image: str, table: bool, order: str, **opt
     rows.sort(key=_SORT_KEYS[order])
     if session.json:
         session.print_json("subvolume-list", [subvolume_json(*row) for row in rows])
+    elif sys.stdout.isatty():
+        write_table(*table_cells(rows, columns, escape), sys.stdout)
     else:
         session.print_lines((table_lines if table else list_lines)(rows, columns, escape))
 

@@ -50,13 +50,13 @@ def structure_json(value: Any) -> dict[str, Any]:
 
 def key_json(key: Key) -> dict[str, Any]:
     """A key, with the names of its type and of a reserved object id."""
-    row = find_item_type(key)
+    row, name = find_item_type(key), c.OBJECTID_NAMES.get(key.objectid)
     return {
         "objectid": key.objectid,
         "type": key.type,
         "offset": key.offset,
         "type_name": row.name if row else None,
-        **({"objectid_name": c.OBJECTID_NAMES[key.objectid]} if key.objectid >= c.LAST_FREE_OBJECTID else {}),
+        **({"objectid_name": name} if name and key.objectid > c.LAST_FREE_OBJECTID else {}),
     }
 
 

@@ -49,6 +49,13 @@ def table_lines(rows: Iterable[Row], columns: Columns, escape: Escape) -> Iterat
         )
 
 
+def table_cells(rows: Iterable[Row], columns: Columns, escape: Escape) -> tuple[list[str], list[list[str]]]:
+    """The names of the columns and the cells of each row, for a table on a terminal."""
+    cells = [_cells(subvolume, escape(path), columns) for subvolume, path in rows]
+    names = [name for name, _ in cells[0]] if cells else []
+    return names, [[value.strip() for _, value in row] for row in cells]
+
+
 def show_lines(
     subvolume: Subvolume, path: bytes, snapshots: Iterable[bytes], qgroup: Qgroup | None, escape: Escape
 ) -> Iterator[str]:

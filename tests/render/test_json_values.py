@@ -3,9 +3,8 @@
 import json
 
 import pytest
-from build import FSID
-from test_tree_text import leaf
 
+from build import FSID, tree_of
 from pybtrfs.fs.blockwalk import Trouble
 from pybtrfs.fs.dump import BlockEvent
 from pybtrfs.ondisk import constants as c
@@ -39,6 +38,8 @@ def test_a_key_names_its_type_and_a_reserved_object() -> None:
     }
     assert key_json(Key(c.ORPHAN_OBJECTID, c.ORPHAN_ITEM_KEY, 5))["objectid_name"] == "ORPHAN"
     assert key_json(Key(1, 255, 0))["type_name"] is None
+    for objectid in (c.LAST_FREE_OBJECTID, c.MULTIPLE_OBJECTIDS, c.MULTIPLE_OBJECTIDS + 1, c.U64_MAX):
+        assert ("objectid_name" in key_json(Key(objectid, 1, 0))) == (objectid in c.OBJECTID_NAMES)
 
 
 def test_structures_in_structures_have_uuids_and_flag_names() -> None:
@@ -50,14 +51,15 @@ def test_structures_in_structures_have_uuids_and_flag_names() -> None:
 
 def test_a_dump_is_one_document_whatever_the_items_hold() -> None:
     inode = InodeItem(1, 2, 3, 4, 5, 1, 0, 0, 0o100644, 0, 0, 9, bytes(32), *[Timespec(0, 0)] * 4)
-    block = leaf(
+    items = [
         (Key(256, c.INODE_ITEM_KEY, 0), INODE_ITEM.pack(inode)),
         (Key(256, c.INODE_REF_KEY, 256), INODE_REF.pack(InodeRef.of(2, b"secret"))),
         (Key(257, c.INODE_ITEM_KEY, 0), b"short"),
         (Key(258, 255, 0), b"\xff"),
-    )
+    ]
+    _, tree, _ = tree_of(items)
     complaints: list[str] = []
-    events = [Trouble("odd"), BlockEvent(block)]
+    events = [Trouble("odd"), BlockEvent(tree.root_block())]
     text = "".join(dump_json(events, Options(hide_names=True), complaints.append))
     document = json.loads(text)
     trouble, shown = document["dump-tree"]
