@@ -22,6 +22,9 @@ def main() -> NoReturn:
         sys.stdout.flush()
     except click.exceptions.Exit as done:
         status = done.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        status = error.exit_code
     except click.UsageError as error:
         _say_usage(error)
         status = error.exit_code

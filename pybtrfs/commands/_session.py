@@ -82,7 +82,15 @@ def define(group: click.Group | None = None, name: str | None = None, **settings
         own = getattr(function, "__click_params__", [])[::-1]
         params = [*own, *(_without(option, own) for option in SESSION_OPTIONS)]
         settings.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
-        made = click.Command(name or function.__name__, callback=run, params=params, help=function.__doc__, **settings)
+        summary = (function.__doc__ or "").partition("\n")[0]
+        made = click.Command(
+            name or function.__name__,
+            callback=run,
+            params=params,
+            help=function.__doc__,
+            short_help=summary,
+            **settings,
+        )
         if group is not None:
             group.add_command(made)
         return made

@@ -45,6 +45,17 @@ class Group(click.Group):
         return found[0] if found else None
 
 
+def group(name: str) -> Group:
+    """A command that has subcommands; it takes the shared options, too."""
+
+    @click.pass_context
+    def enter(ctx: click.Context, /, **options: Any) -> None:
+        (ctx.find_object(Session) or Session()).adopt(options)
+
+    context = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    return Group(name, callback=enter, params=[*SESSION_OPTIONS], help=COMMANDS[name][1], context_settings=context)
+
+
 class LazyGroup(Group):
     """The top group: `--help` reads the table, a command's module is imported when the command is called."""
 

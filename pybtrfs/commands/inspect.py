@@ -9,7 +9,7 @@ import click
 from pybtrfs._version import VERSION
 from pybtrfs.commands._image import image_options, open_image
 from pybtrfs.commands._session import Session, define
-from pybtrfs.commands._tree import Group
+from pybtrfs.commands._tree import group
 from pybtrfs.commands._types import SIZE
 from pybtrfs.errors import NotBtrfsError
 from pybtrfs.fs.dump import Request, dump, parse_tree_id
@@ -20,7 +20,7 @@ from pybtrfs.render.superblock_text import dump_super_text
 from pybtrfs.volume.device import Device
 from pybtrfs.volume.volume import Where, open_device
 
-command = Group("inspect", help="Show structures as they stand: superblock and trees.")
+command = group("inspect")
 
 
 @define(command, "dump-super")

@@ -5,13 +5,13 @@ from typing import Any
 
 from pybtrfs.commands._image import image_options, open_image
 from pybtrfs.commands._session import Session, define, escape
-from pybtrfs.commands._tree import Group
+from pybtrfs.commands._tree import group
 from pybtrfs.errors import CorruptError, NotFoundError
 from pybtrfs.fs.logtree import LogTree, log_trees
 from pybtrfs.fs.subvolume import Subvolumes
 from pybtrfs.render.logs import log_json, log_lines
 
-command = Group("log", help="Show what the tree log holds.")
+command = group("log")
 
 
 @define(command, "show")

@@ -8,7 +8,7 @@ import click
 
 from pybtrfs.commands._image import image_options, open_image, split_place
 from pybtrfs.commands._session import Session, define, escape
-from pybtrfs.commands._tree import Group
+from pybtrfs.commands._tree import group
 from pybtrfs.commands._types import UUID
 from pybtrfs.errors import NotFoundError, UsageError
 from pybtrfs.fs.quota import find_qgroup
@@ -17,7 +17,7 @@ from pybtrfs.fs.uuidtree import UuidTree
 from pybtrfs.render.subvolumes import Columns, list_lines, show_lines, subvolume_json, table_cells, table_lines
 from pybtrfs.render.tables import write_table
 
-command = Group("subvolume", help="List subvolumes and show one.")
+command = group("subvolume")
 
 _SORT_KEYS = {
     "gen": lambda row: row[0].root.generation,

@@ -6,7 +6,7 @@ import click
 
 from pybtrfs.commands._image import image_options, open_image
 from pybtrfs.commands._session import Session, define, escape
-from pybtrfs.commands._tree import Group
+from pybtrfs.commands._tree import group
 from pybtrfs.commands._types import UUID
 from pybtrfs.errors import CorruptError, NotFoundError
 from pybtrfs.fs.filesystem import Filesystem
@@ -15,7 +15,7 @@ from pybtrfs.fs.uuidtree import UuidTree
 from pybtrfs.render.uuids import uuid_text
 
 _KINDS = {False: "own", True: "received"}
-command = Group("uuid", help="Look subvolumes up by UUID through the UUID tree.")
+command = group("uuid")
 
 
 @define(command, "lookup")

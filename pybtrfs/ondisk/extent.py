@@ -43,7 +43,7 @@ class InlineRef(NamedTuple):
 
 
 class InlineSharedDataRef(NamedTuple):
-    """SHARED_DATA_REF: a leaf, by its address, that refers `count` times (`btrfs_shared_data_ref`)."""
+    """SHARED_DATA_REF: a leaf, by its address, that refers `ref_count` times (`btrfs_shared_data_ref`)."""
 
     type: U8  # an item type
     offset: U64  # logical address of the leaf
@@ -51,7 +51,7 @@ class InlineSharedDataRef(NamedTuple):
 
 
 class InlineExtentDataRef(NamedTuple):
-    """EXTENT_DATA_REF: a file that refers `count` times."""
+    """EXTENT_DATA_REF: a file that refers `ref_count` times."""
 
     type: U8  # an item type
     root: U64  # subvolume

@@ -62,8 +62,8 @@ ITEM_TEXT: dict[int, ItemText] = {
     c.UUID_KEY_SUBVOL: tree.uuid_item,
     c.UUID_KEY_RECEIVED_SUBVOL: tree.uuid_item,
     c.STRING_ITEM_KEY: tree.string_item,
-    41: file.fscrypt_context,
-    42: file.fscrypt_context,
-    120: _constant("csum item"),
-    180: _constant("extent ref v0 (deprecated)"),
+    c.FSCRYPT_INODE_CTX_KEY: file.fscrypt_context,
+    c.FSCRYPT_CTX_KEY: file.fscrypt_context,
+    c.CSUM_ITEM_KEY: _constant("csum item"),
+    c.EXTENT_REF_V0_KEY: _constant("extent ref v0 (deprecated)"),
 }

@@ -11,7 +11,6 @@ from pybtrfs.render.keys import key_text
 from pybtrfs.render.options import Options
 from pybtrfs.render.values import escaped, joined_flags, time_text
 
-_INODE_FLAGS = dict(sorted({**c.INODE_FLAG_NAMES, 1 << 12: "ENCRYPT"}.items()))
 _unpack_inode = INODE_ITEM.struct.unpack_from
 _unpack_ref = INODE_REF.struct.unpack_from
 _unpack_extref = INODE_EXTREF.struct.unpack_from
@@ -22,6 +21,7 @@ _FILE_TYPES = [c.FT_NAMES.get(number, f"DIR_ITEM.{number}") for number in range(
 
 
 def inode_item(item: Item, _: Options) -> str:
+    """What INODE_ITEM says."""
     (generation, transid, size, nbytes, group, nlink, uid, gid, mode, rdev, flags, sequence, _reserved, *times) = (
         _unpack_inode(item.data)
     )
@@ -29,7 +29,7 @@ def inode_item(item: Item, _: Options) -> str:
     return (
         f"\t\tgeneration {generation} transid {transid} size {size} nbytes {nbytes}\n"
         f"\t\tblock group {group} mode {mode:o} links {nlink} uid {uid} gid {gid} rdev {rdev}\n"
-        f"\t\tsequence {sequence} flags 0x{flags:x}({joined_flags(flags, _INODE_FLAGS) if flags else 'none'})\n"
+        f"\t\tsequence {sequence} flags 0x{flags:x}({joined_flags(flags, c.INODE_FLAG_NAMES) if flags else 'none'})\n"
         f"\t\tatime {time_text(asec, ansec)}\n"
         f"\t\tctime {time_text(csec, cnsec)}\n"
         f"\t\tmtime {time_text(msec, mnsec)}\n"
@@ -38,6 +38,7 @@ def inode_item(item: Item, _: Options) -> str:
 
 
 def inode_ref(item: Item, options: Options) -> str:
+    """Each name in an INODE_REF."""
     data, at, lines = item.data, 0, ""
     while at < len(data):
         index, length = _unpack_ref(data, at)
@@ -49,6 +50,7 @@ def inode_ref(item: Item, options: Options) -> str:
 
 
 def inode_extref(item: Item, options: Options) -> str:
+    """Each name in an INODE_EXTREF."""
     data, at, lines = item.data, 0, ""
     while at < len(data):
         parent, index, length = _unpack_extref(data, at)
@@ -80,10 +82,12 @@ def dir_item(item: Item, options: Options) -> str:
 
 
 def dir_log(item: Item, _: Options) -> str:
+    """The end of a range that the log knows."""
     return f"\t\tdir log end {DIR_LOG_ITEM.unpack_from(item.data).end}\n"
 
 
 def extent_data(item: Item, _: Options) -> str:
+    """Inline bytes by their size; or the extent, and the file's part of it."""
     data = item.data
     generation, ram_bytes, compression, encryption, _other, kind = _unpack_inline(data)
     algorithm = c.COMPRESSION_NAMES.get(compression) or f"UNKNOWN.{compression}"
@@ -108,6 +112,7 @@ def extent_data(item: Item, _: Options) -> str:
 
 
 def fscrypt_context(item: Item, _: Options) -> str:
+    """The encryption context, as bytes."""
     return f"\t\tvalue: {item.data.hex()}\n"
 
 

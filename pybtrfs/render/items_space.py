@@ -40,6 +40,7 @@ def block_group_flags(flags: int) -> str:
 
 
 def extent_item(item: Item, options: Options) -> str:
+    """EXTENT_ITEM with its inline refs."""
     flags = EXTENT_HEAD.struct.unpack_from(item.data)[2] if len(item.data) >= EXTENT_HEAD.size else 0
     if not flags & c.EXTENT_FLAG_TREE_BLOCK:
         return _extent(item.data, "", EXTENT_HEAD.size)
@@ -50,6 +51,7 @@ def extent_item(item: Item, options: Options) -> str:
 
 
 def metadata_item(item: Item, _: Options) -> str:
+    """METADATA_ITEM with its inline refs."""
     level = (item.key.offset + (1 << 31)) % (1 << 32) - (1 << 31)
     return _extent(item.data, f"\t\ttree block skinny level {level}\n", EXTENT_HEAD.size)
 
@@ -112,19 +114,23 @@ _INLINE_REFS: dict[int, tuple[Any, Callable[..., str]]] = {
 
 
 def extent_data_ref(item: Item, _: Options) -> str:
+    """A keyed EXTENT_DATA_REF."""
     root, objectid, offset, count = EXTENT_DATA_REF.unpack_from(item.data)
     return f"\t\textent data backref root {objectid_text(root)} objectid {objectid} offset {offset} count {count}\n"
 
 
 def shared_data_ref(item: Item, _: Options) -> str:
+    """A keyed SHARED_DATA_REF."""
     return f"\t\tshared data backref count {SHARED_DATA_REF.unpack_from(item.data).ref_count}\n"
 
 
 def extent_owner_ref(item: Item, _: Options) -> str:
+    """A keyed EXTENT_OWNER_REF."""
     return f"\t\textent owner root {EXTENT_OWNER_REF.unpack_from(item.data).root_id}\n"
 
 
 def extent_csum(item: Item, options: Options) -> str:
+    """The range that the checksums cover and, if asked for, each of them."""
     data, size, start = item.data, options.csum_size, item.key.offset
     end = csums_end(data, start, size, options.sectorsize)
     text = f"\t\trange start {start} end {end & c.U64_MAX} length {end - start}\n"
@@ -144,10 +150,12 @@ def extent_csum(item: Item, options: Options) -> str:
 
 
 def chunk_item(item: Item, _: Options) -> str:
+    """CHUNK_ITEM with its stripes."""
     return chunk_text(CHUNK.read(item.data, 0, len(item.data))[0])
 
 
 def chunk_text(chunk: Chunk) -> str:
+    """A chunk with its stripes, of the chunk tree or of the superblock."""
     stripes = "".join(
         f"\t\t\tstripe {number} devid {stripe.devid} offset {stripe.offset}\n"
         f"\t\t\tdev_uuid {uuid_text(stripe.dev_uuid)}\n"
@@ -162,6 +170,7 @@ def chunk_text(chunk: Chunk) -> str:
 
 
 def dev_item(item: Item, _: Options) -> str:
+    """What DEV_ITEM says of a device."""
     dev = DEV_ITEM.unpack_from(item.data)
     return (
         f"\t\tdevid {dev.devid} total_bytes {dev.total_bytes} bytes_used {dev.bytes_used}\n"
@@ -174,6 +183,7 @@ def dev_item(item: Item, _: Options) -> str:
 
 
 def dev_extent(item: Item, _: Options) -> str:
+    """Which chunk a device extent belongs to."""
     extent = DEV_EXTENT.unpack_from(item.data)
     return (
         f"\t\tdev extent chunk_tree {extent.chunk_tree}\n"
@@ -183,11 +193,13 @@ def dev_extent(item: Item, _: Options) -> str:
 
 
 def block_group_item(item: Item, _: Options) -> str:
+    """How full a block group is."""
     used, chunk_objectid, flags = BLOCK_GROUP_ITEM.unpack_from(item.data)
     return f"\t\tblock group used {used} chunk_objectid {chunk_objectid} flags {block_group_flags(flags)}\n"
 
 
 def raid_stripe(item: Item, _: Options) -> str:
+    """Where on devices an extent is."""
     whole = item.data[: len(item.data) // RAID_STRIDE.size * RAID_STRIDE.size]
     return "".join(
         f"\t\t\tstripe {number} devid {devid} physical {physical}\n"
@@ -196,11 +208,13 @@ def raid_stripe(item: Item, _: Options) -> str:
 
 
 def remap(item: Item, _: Options) -> str:
+    """The address that an extent moved to."""
     if len(item.data) < 8:
         raise CorruptError(f"REMAP has {len(item.data)} bytes, expected 8")
     return f"\t\taddress {int.from_bytes(item.data[:8], 'little')}\n"
 
 
 def free_space_info(item: Item, _: Options) -> str:
+    """How a block group's free space is described."""
     count, flags = FREE_SPACE_INFO.unpack_from(item.data)
     return f"\t\tfree space info extent count {count} flags {flags}\n"

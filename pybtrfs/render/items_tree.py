@@ -22,6 +22,7 @@ _REPLACE_STATES = {0: "NEVER_STARTED", 1: "STARTED", 2: "FINISHED", 3: "CANCELED
 
 
 def root_item(item: Item, _: Options) -> str:
+    """What ROOT_ITEM says of a tree; the later fields only where they count."""
     data = item.data.ljust(ROOT_ITEM.size, b"\0") if len(item.data) in ROOT_ITEM.forms else item.data
     root = ROOT_ITEM.unpack_from(data)
     text = (
@@ -48,10 +49,12 @@ def _time_line(name: str, at: Timespec) -> str:
 
 
 def root_ref(item: Item, options: Options) -> str:
+    """A subvolume's name, from its parent."""
     return _root_ref(item, "ref")
 
 
 def root_backref(item: Item, options: Options) -> str:
+    """A subvolume's name, to its parent."""
     return _root_ref(item, "backref")
 
 
@@ -61,6 +64,7 @@ def _root_ref(item: Item, kind: str) -> str:
 
 
 def uuid_item(item: Item, _: Options) -> str:
+    """The subvolumes that carry a UUID."""
     if len(item.data) % 8:
         return f"btrfs: uuid item with illegal size {len(item.data)}!\n"
     return "".join(f"\t\tsubvol_id {subvol.id}\n" for subvol in SUBVOL_IDS.parse(item.data))
@@ -78,6 +82,7 @@ def untyped_item(item: Item, _: Options) -> str:
 
 
 def string_item(item: Item, _: Options) -> str:
+    """The string, with control bytes escaped."""
     return f"\t\titem data {shown(item.data)}\n"
 
 
@@ -85,6 +90,7 @@ def string_item(item: Item, _: Options) -> str:
 
 
 def qgroup_status(item: Item, options: Options) -> str:
+    """The state of quotas."""
     data = item.data.ljust(QGROUP_STATUS.size, b"\0") if len(item.data) in QGROUP_STATUS.forms else item.data
     status = QGROUP_STATUS.unpack_from(data)
     enabled = f" enable_gen {status.enable_gen}" if options.simple_quota else ""
@@ -102,6 +108,7 @@ def _qgroup_flags(flags: int) -> str:
 
 
 def qgroup_info(item: Item, _: Options) -> str:
+    """What a qgroup holds."""
     info = QGROUP_INFO.unpack_from(item.data)
     return (
         f"\t\tgeneration {info.generation}\n"
@@ -111,6 +118,7 @@ def qgroup_info(item: Item, _: Options) -> str:
 
 
 def qgroup_limit(item: Item, _: Options) -> str:
+    """What a qgroup may hold."""
     limit = QGROUP_LIMIT.unpack_from(item.data)
     return (
         f"\t\tflags {limit.flags:x}\n"
@@ -123,6 +131,7 @@ def qgroup_limit(item: Item, _: Options) -> str:
 
 
 def persistent_item(item: Item, _: Options) -> str:
+    """Device statistics, or what else persists."""
     objectid, kind, offset = item.key
     head = f"\t\tpersistent item objectid {objectid_text(objectid, kind)} offset {offset}\n"
     if objectid != c.DEV_STATS_OBJECTID:
@@ -145,6 +154,7 @@ def _more_stats(data: bytes) -> str:
 
 
 def temporary_item(item: Item, _: Options) -> str:
+    """A balance, or what else is under way."""
     objectid, kind, offset = item.key
     head = f"\t\ttemporary item objectid {objectid_text(objectid, kind)} offset {offset}\n"
     if objectid == c.BALANCE_OBJECTID:

@@ -10,13 +10,7 @@ from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.quota import qgroup_name
 from pybtrfs.ondisk.registry import ITEM_TYPES
 
-_LEGACY_TYPES = {41: "FSCRYPT_INODE_CTX", 42: "FSCRYPT_CTX", 120: "CSUM_ITEM", 180: "EXTENT_REF_V0"}
-"""Types that btrfs-progs name and that this format description does not have."""
-
-TYPE_NAMES = tuple(
-    ITEM_TYPES[number].name if number in ITEM_TYPES else _LEGACY_TYPES.get(number, f"UNKNOWN.{number}")
-    for number in range(256)
-)
+TYPE_NAMES = tuple(ITEM_TYPES[number].name if number in ITEM_TYPES else f"UNKNOWN.{number}" for number in range(256))
 
 
 def key_text(objectid: int, kind: int, offset: int) -> str:
@@ -37,6 +31,7 @@ def objectid_text(objectid: int, kind: int = 0) -> str:
 
 
 def type_text(objectid: int, kind: int) -> str:
+    """The name of an item type; of type 0 where the object id gives it one."""
     if kind == c.UNTYPED_KEY and objectid == c.FREE_SPACE_OBJECTID:
         return "UNTYPED"
     return TYPE_NAMES[kind]

@@ -28,6 +28,7 @@ def block_text(block: Block, options: Options, complain: Complain) -> str:
 
 
 def leaf_text(block: Block, options: Options, complain: Complain) -> str:
+    """A leaf: its header, then each item."""
     data, bytenr, limit = block.data, block.header.bytenr, leaf_data_size(len(block.data))
     parts = [_header_text(block, options)]
     fit = min(block.nritems, limit // ITEM.size)
@@ -52,6 +53,7 @@ def leaf_text(block: Block, options: Options, complain: Complain) -> str:
 
 
 def node_text(block: Block, options: Options, complain: Complain) -> str:
+    """A node: its header, then each key pointer."""
     data, limit = block.data, max_key_ptrs(len(block.data))
     if block.nritems > limit:
         complain(f"node nr_items corrupted, has {block.nritems} limit {limit}, continue anyway")
