@@ -3,8 +3,8 @@
 import json
 
 import pytest
-
 from build import FSID, tree_of
+
 from pybtrfs.fs.blockwalk import Trouble
 from pybtrfs.fs.dump import BlockEvent
 from pybtrfs.ondisk import constants as c
