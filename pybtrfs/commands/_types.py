@@ -48,5 +48,7 @@ class _Uuid(click.ParamType[bytes]):
         return uuid
 
 
+IMAGE = click.Path(readable=False)
+"""A path; that it can be read is for the device to say, with its own exit status."""
 SIZE = _Size()
 UUID = _Uuid()

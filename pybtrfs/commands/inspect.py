@@ -10,7 +10,7 @@ from pybtrfs._version import VERSION
 from pybtrfs.commands._image import image_options, open_image
 from pybtrfs.commands._session import Session, define
 from pybtrfs.commands._tree import group
-from pybtrfs.commands._types import SIZE
+from pybtrfs.commands._types import IMAGE, SIZE
 from pybtrfs.errors import NotBtrfsError
 from pybtrfs.fs.dump import Request, dump, parse_tree_id
 from pybtrfs.ondisk.constants import SUPER_OFFSETS
@@ -31,7 +31,7 @@ command = group("inspect")
 @click.option("--bytenr", type=SIZE, help="The superblock at this byte of the device.")
 @click.option("--partition", type=click.IntRange(1), help="Open this partition of a whole-disk image.")
 @click.option("--offset", type=SIZE, help="Byte at which the filesystem begins in IMAGE.")
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path())
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=IMAGE)
 def dump_super(
     session: Session, images: tuple[str, ...], all_copies: bool, number: int, bytenr: int | None, **options: Any
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pybtrfs.commands._session import Session, define, escape, naming
-from pybtrfs.commands._types import SIZE, UUID
+from pybtrfs.commands._types import IMAGE, SIZE, UUID
 from pybtrfs.mkfs.format import open_target, write_plan
 from pybtrfs.mkfs.options import Request, feature_lines, resolve
 from pybtrfs.mkfs.plan import plan
@@ -23,7 +23,7 @@ def _list_features(ctx: click.Context, param: click.Parameter, lists: tuple[str,
 
 
 @define(name="mkfs")
-@click.argument("image", type=click.Path())
+@click.argument("image", type=IMAGE)
 @click.option("-L", "--label", default="", help="Label, at most 255 bytes.")
 @click.option("-U", "--uuid", "fsid", type=UUID, help="UUID of the filesystem (random).")
 @click.option("--device-uuid", type=UUID, help="UUID of the device (random).")

@@ -84,3 +84,10 @@ def test_a_full_disk_is_one_line(image: Path) -> None:
     result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert result.stderr == "pybtrfs: standard output: No space left on device\n"
+
+
+def test_the_commands_of_these_tests_run_without_privileges(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(bytes(100000))
+    secret.chmod(0)
+    assert "secret: cannot open: Permission denied" in one_line(run("uuid", "list", secret), 1)
