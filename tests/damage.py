@@ -54,16 +54,19 @@ def superblock_patches(image: Path) -> Iterator[Patch]:
             yield Patch(f"superblock {name} all {value.hex()}", ((SUPER_OFFSETS[0], bytes(block)),))
 
 
+def places_of(filesystem: Filesystem, bytenr: int) -> list[int]:
+    """Physical offsets of the copies of a tree block of a filesystem on one device."""
+    [piece] = filesystem.volume.chunks.pieces(bytenr, filesystem.nodesize)
+    return [place.physical for place in piece.copies]
+
+
 class Blocks:
     """The tree blocks of an image: where their copies stand, for patching them."""
 
     def __init__(self, image: Path) -> None:
         with open_filesystem(str(image)) as filesystem:
             self.csum_type, self.nodesize = filesystem.csum_type, filesystem.nodesize
-            self.places = {
-                bytenr: [placement.physical for placement in filesystem.volume.placements(bytenr, self.nodesize)]
-                for bytenr in sorted(_tree_blocks(filesystem))
-            }
+            self.places = {bytenr: places_of(filesystem, bytenr) for bytenr in sorted(_tree_blocks(filesystem))}
         with image.open("rb") as file:
             self.data = {at: os.pread(file.fileno(), self.nodesize, places[0]) for at, places in self.places.items()}
 

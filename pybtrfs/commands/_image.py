@@ -10,7 +10,7 @@ import click
 from pybtrfs.commands._session import Session, naming
 from pybtrfs.commands._types import IMAGE, SIZE
 from pybtrfs.fs.filesystem import Filesystem, open_filesystem
-from pybtrfs.volume.volume import Where
+from pybtrfs.volume.opening import Where
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -21,6 +21,7 @@ def image_options(function: F) -> F:
         click.option("--super", "super_copy", type=click.IntRange(0, 2), help="Read this superblock copy."),
         click.option("--partition", type=click.IntRange(1), help="Open this partition of a whole-disk image."),
         click.option("--offset", type=SIZE, help="Byte at which the filesystem begins in IMAGE."),
+        click.option("--device", "devices", type=IMAGE, multiple=True, help="Another device of IMAGE's filesystem."),
         click.argument("image", type=IMAGE),
     ):
         function = decorate(function)

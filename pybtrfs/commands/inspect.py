@@ -18,7 +18,7 @@ from pybtrfs.ondisk.superblock import SUPERBLOCK
 from pybtrfs.render.dump_text import dump_text, options_of
 from pybtrfs.render.superblock_text import dump_super_text
 from pybtrfs.volume.device import Device
-from pybtrfs.volume.volume import Where, open_device
+from pybtrfs.volume.opening import Where, open_device
 
 command = group("inspect")
 
@@ -60,7 +60,7 @@ def dump_super(
 @click.option("-b", "--block", "blocks", type=int, multiple=True, help="This block alone (repeatable).")
 @click.option("--follow", is_flag=True, help="With -b: also the blocks below.")
 @click.option("-e", "--extents", is_flag=True, help="Only the extent and device trees.")
-@click.option("-d", "--device", is_flag=True, help="Only the root, chunk and device trees.")
+@click.option("-d", "device", is_flag=True, help="Only the root, chunk and device trees.")
 @click.option("-u", "--uuid", is_flag=True, help="Only the UUID tree.")
 @click.option("-r", "--roots", is_flag=True, help="Only where the trees begin.")
 @click.option("-R", "--backups", is_flag=True, help="The same, and the backup roots.")

@@ -12,7 +12,7 @@ from pybtrfs.errors import CorruptError, NotFoundError
 from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.fs.subvolume import Subvolumes
 from pybtrfs.fs.uuidtree import UuidTree
-from pybtrfs.render.uuids import uuid_text
+from pybtrfs.ondisk.uuid import uuid_text
 
 _KINDS = {False: "own", True: "received"}
 command = group("uuid")

@@ -10,12 +10,15 @@ from types import TracebackType
 from pybtrfs.btree.search import Root, Tree
 from pybtrfs.btree.store import BlockStore
 from pybtrfs.checksum import CsumType
-from pybtrfs.errors import CorruptError, NotFoundError
+from pybtrfs.errors import CorruptError, NotFoundError, RefusedError
 from pybtrfs.ondisk import constants as c
+from pybtrfs.ondisk.chunk import DEV_ITEM, DevItem
 from pybtrfs.ondisk.key import Key
 from pybtrfs.ondisk.root import ROOT_ITEM, RootItem
 from pybtrfs.ondisk.superblock import Superblock
-from pybtrfs.volume.volume import ANYWHERE, Volume, Where, open_volume, unknown_compat_ro
+from pybtrfs.ondisk.uuid import uuid_text
+from pybtrfs.volume.opening import ANYWHERE, Where, open_volume
+from pybtrfs.volume.volume import Volume, unknown_compat_ro
 
 LOG_WAITS = "a tree log waits to be replayed; what is shown is the state without it"
 
@@ -31,9 +34,12 @@ def open_filesystem(
     volume = open_volume(path, where, notice)
     try:
         filesystem = Filesystem(volume)
-    except CorruptError as error:
+        filesystem.refuse_strangers()
+    except (CorruptError, RefusedError) as error:
         volume.close()
         raise type(error)(f"{path}: {error}") from None
+    for devid, item in filesystem.missing_devices():
+        notice(f"{path}: devid {devid} (uuid {uuid_text(item.uuid)}) is missing")
     for name in unknown_compat_ro(volume.superblock):
         notice(f"{path}: read-only: {name}")
     if volume.superblock.log_root:
@@ -59,6 +65,8 @@ class Filesystem:
         for item in self.chunk_tree.items(first, last):
             if item.key.type == c.CHUNK_ITEM_KEY:
                 volume.add_chunk(item.key, item.data)
+        devices = Key(c.DEV_ITEMS_OBJECTID, c.DEV_ITEM_KEY, 0), Key(c.DEV_ITEMS_OBJECTID, c.DEV_ITEM_KEY, c.U64_MAX)
+        self.device_items = {item.key.offset: item.read(DEV_ITEM) for item in self.chunk_tree.items(*devices)}
 
     def __enter__(self) -> "Filesystem":
         return self
@@ -70,6 +78,21 @@ class Filesystem:
 
     def close(self) -> None:
         self.volume.close()
+
+    def missing_devices(self) -> list[tuple[int, DevItem]]:
+        """The devices, by devid, that the chunk tree knows and nobody gave."""
+        return [(devid, item) for devid, item in self.device_items.items() if devid not in self.volume.devices]
+
+    def refuse_strangers(self) -> None:
+        """`RefusedError` where a device is not the one that the chunk tree knows under its devid."""
+        for devid, device in self.volume.devices.items():
+            if devid not in self.device_items:
+                raise RefusedError(f"{device.name}: is devid {devid}, which the filesystem does not have")
+            ours, known = self.volume.device_uuids.get(devid), self.device_items[devid].uuid
+            if ours not in (None, known):
+                raise RefusedError(
+                    f"{device.name}: devid {devid} has uuid {uuid_text(ours)}, the filesystem knows {uuid_text(known)}"
+                )
 
     @property
     def log_root_tree(self) -> Tree | None:

@@ -32,3 +32,9 @@ def uuid_key(uuid: bytes, *, received: bool = False) -> Key:
 def uuid_of_key(key: Key) -> bytes:
     """The UUID that `key` stands for: the inverse of `uuid_key`."""
     return key.objectid.to_bytes(8, "little") + key.offset.to_bytes(8, "little")
+
+
+def uuid_text(uuid: bytes) -> str:
+    """The canonical form of 16 bytes: 8-4-4-4-12 hexadecimal digits."""
+    digits = uuid.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

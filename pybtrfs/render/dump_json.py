@@ -17,10 +17,10 @@ from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.csum import csums_end, split_csums
 from pybtrfs.ondisk.dir import DirItem
 from pybtrfs.ondisk.inode import InodeExtref, InodeRef
+from pybtrfs.ondisk.uuid import uuid_text
 from pybtrfs.render.json_values import key_json, structure_json
 from pybtrfs.render.options import Options
 from pybtrfs.render.tree_text import Complain
-from pybtrfs.render.uuids import uuid_text
 
 _Value = dict[str, Any]
 

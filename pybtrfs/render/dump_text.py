@@ -8,10 +8,10 @@ from pybtrfs.fs.blockwalk import Trouble
 from pybtrfs.fs.dump import Backups, BlockEvent, Event, Totals, TreeBegins
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.superblock import RootBackup, Superblock
+from pybtrfs.ondisk.uuid import uuid_text
 from pybtrfs.render.keys import key_text
 from pybtrfs.render.options import Options
 from pybtrfs.render.tree_text import Complain, block_text
-from pybtrfs.render.uuids import uuid_text
 
 
 def options_of(

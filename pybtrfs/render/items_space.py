@@ -19,9 +19,9 @@ from pybtrfs.ondisk.extent import (
     TREE_BLOCK_INFO,
 )
 from pybtrfs.ondisk.free_space import FREE_SPACE_INFO
+from pybtrfs.ondisk.uuid import uuid_text
 from pybtrfs.render.keys import key_text, objectid_text
 from pybtrfs.render.options import Options
-from pybtrfs.render.uuids import uuid_text
 from pybtrfs.volume.profiles import PROFILES, SINGLE
 
 _CSUM_LINE = 32

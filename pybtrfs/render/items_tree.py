@@ -9,10 +9,9 @@ from pybtrfs.ondisk.free_space import FREE_SPACE_HEADER
 from pybtrfs.ondisk.inode import Timespec
 from pybtrfs.ondisk.quota import QGROUP_INFO, QGROUP_LIMIT, QGROUP_STATUS
 from pybtrfs.ondisk.root import ROOT_ITEM, ROOT_REF
-from pybtrfs.ondisk.uuid import SUBVOL_IDS
+from pybtrfs.ondisk.uuid import SUBVOL_IDS, uuid_text
 from pybtrfs.render.keys import key_text, objectid_text
 from pybtrfs.render.options import Options
-from pybtrfs.render.uuids import uuid_text
 from pybtrfs.render.values import local_time, shown, signed, time_text
 
 _REPLACE_MODES = {0: "ALWAYS", 1: "AVOID"}

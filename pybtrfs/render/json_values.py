@@ -21,7 +21,7 @@ from pybtrfs.ondisk.key import Key
 from pybtrfs.ondisk.quota import QgroupStatus
 from pybtrfs.ondisk.registry import find_item_type
 from pybtrfs.ondisk.superblock import SUPERBLOCK, Superblock
-from pybtrfs.render.uuids import uuid_text
+from pybtrfs.ondisk.uuid import uuid_text
 from pybtrfs.volume.profiles import PROFILES
 
 _UUID_FIELDS = ("uuid", "fsid", "_uuid", "_fsid")

@@ -6,8 +6,8 @@ from typing import Any
 from pybtrfs.mkfs.blockgroups import DEVID
 from pybtrfs.mkfs.plan import Plan
 from pybtrfs.ondisk import constants as c
+from pybtrfs.ondisk.uuid import uuid_text
 from pybtrfs.render.sizes import size_text
-from pybtrfs.render.uuids import uuid_text
 
 _KINDS = {  # in the order in which they are listed
     c.BLOCK_GROUP_DATA: "Data",

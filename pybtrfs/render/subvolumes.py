@@ -8,9 +8,9 @@ from pybtrfs.fs.quota import Qgroup
 from pybtrfs.fs.subvolume import Subvolume
 from pybtrfs.ondisk.inode import Timespec
 from pybtrfs.ondisk.quota import qgroup_name
+from pybtrfs.ondisk.uuid import uuid_text
 from pybtrfs.render.json_values import bytes_field, timespec_text
 from pybtrfs.render.sizes import size_text
-from pybtrfs.render.uuids import uuid_text
 from pybtrfs.render.values import local_time
 
 Row = tuple[Subvolume, bytes]

@@ -10,10 +10,10 @@ from pybtrfs.checksum import CSUM_SIZE, CSUM_TYPES, block_digest
 from pybtrfs.errors import CorruptError
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.superblock import SUPERBLOCK, RootBackup, Superblock
+from pybtrfs.ondisk.uuid import uuid_text
 from pybtrfs.render.items_space import chunk_text
 from pybtrfs.render.keys import key_text
 from pybtrfs.render.tree_text import Complain
-from pybtrfs.render.uuids import uuid_text
 from pybtrfs.render.values import dotted
 
 Value = Callable[[Superblock], object]

@@ -13,10 +13,10 @@ from pybtrfs.errors import CorruptError
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.header import HEADER, ITEM, KEY_PTR, leaf_data_size, max_key_ptrs
 from pybtrfs.ondisk.key import Key
+from pybtrfs.ondisk.uuid import uuid_text
 from pybtrfs.render.items import ITEM_TEXT
 from pybtrfs.render.keys import key_text, objectid_text
 from pybtrfs.render.options import Options
-from pybtrfs.render.uuids import uuid_text
 
 Complain = Callable[[str], None]
 _FLAGS_MASK = (1 << c.BACKREF_REV_SHIFT) - 1

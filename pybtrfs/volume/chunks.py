@@ -6,20 +6,12 @@ chunk tree's. Every chunk is judged before it is used (the kernel's `btrfs_check
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from pybtrfs.errors import CorruptError, UnsupportedError
+from pybtrfs.errors import CorruptError
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.chunk import Chunk
 from pybtrfs.volume.profiles import find_profile
-
-
-class Placement(NamedTuple):
-    """One copy of a range of logical addresses: `length` bytes at `physical` on device `devid`."""
-
-    devid: int
-    physical: int
-    length: int
+from pybtrfs.volume.striping import Piece, pieces
 
 
 class ChunkMap:
@@ -56,8 +48,8 @@ class ChunkMap:
             return None
         return self._starts[index], self._chunks[self._starts[index]]
 
-    def placements(self, logical: int, length: int) -> list[Placement]:
-        """Each copy of a range inside one chunk; `CorruptError` where no chunk holds all of it."""
+    def pieces(self, logical: int, length: int) -> list[Piece]:
+        """Where a range inside one chunk is; `CorruptError` where no chunk holds all of it."""
         found = self.find(logical)
         if found is None:
             raise CorruptError(f"logical address {logical}: no chunk holds it")
@@ -66,9 +58,7 @@ class ChunkMap:
             raise CorruptError(f"{length} bytes at logical address {logical} cross the end of chunk {start}")
         profile = find_profile(chunk.type)
         assert profile is not None, "chunk_problems lets none through"
-        if not profile.whole and chunk.num_stripes > 1:
-            raise UnsupportedError(f"chunk {start}: profile {profile.name} is not read yet")
-        return [Placement(stripe.devid, stripe.offset + logical - start, length) for stripe in chunk.stripes]
+        return list(pieces(chunk, profile, logical - start, length))
 
     def _end(self, index: int) -> int:
         start = self._starts[index]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from damage import places_of
 
 from pybtrfs.errors import UsageError
 from pybtrfs.fs.blockwalk import Trouble
@@ -107,7 +108,7 @@ def test_a_damaged_block_that_was_asked_for_is_shown_but_not_followed(image: Pat
     copy.write_bytes(image.read_bytes())
     with open_filesystem(str(copy)) as fs:
         bytenr = fs.tree(c.FS_TREE_OBJECTID).root.bytenr
-        places = [placement.physical for placement in fs.volume.placements(bytenr, fs.nodesize)]
+        places = places_of(fs, bytenr)
     with copy.open("r+b") as file:
         for physical in places:
             file.seek(physical + 80)

@@ -37,7 +37,7 @@ def what_is_there(device: SparseDevice) -> bytes | None:
     primary = read_copies(device)[0]
     if primary.problem is not None:
         return None
-    filesystem = Filesystem(Volume(device, primary.superblock))
+    filesystem = Filesystem(Volume(primary.superblock, {1: device}))
     for tree_id in (1, 3, *(key.objectid for key, _ in filesystem.root_items())):
         assert list(filesystem.tree(tree_id).items()) or tree_id == 7
     return filesystem.superblock.fsid

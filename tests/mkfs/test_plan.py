@@ -64,7 +64,7 @@ def opened(made: Plan) -> Filesystem:
     device = SparseDevice(made.spec.size)
     for offset, data in (*made.writes(), *made.superblocks()):
         device.write(offset, data)
-    return Filesystem(Volume(device, read_copies(device)[0].superblock))
+    return Filesystem(Volume(read_copies(device)[0].superblock, {1: device}))
 
 
 @given(plans())

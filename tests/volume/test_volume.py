@@ -12,7 +12,7 @@ from pybtrfs.ondisk.key import KEY, Key
 from pybtrfs.ondisk.superblock import SUPERBLOCK, Superblock
 from pybtrfs.volume.chunks import ChunkMap
 from pybtrfs.volume.device import FileDevice, SliceDevice
-from pybtrfs.volume.volume import ANYWHERE, Where, open_volume
+from pybtrfs.volume.opening import ANYWHERE, Where, open_volume
 
 MIB = 1 << 20
 FSID, OTHER = b"A" * 16, b"B" * 16
@@ -251,8 +251,8 @@ def test_chunks_do_not_overlap_and_addresses_outside_have_no_place() -> None:
     chunks.add(4 * MIB, SYSTEM_CHUNK, 4096)
     chunks.add(12 * MIB, SYSTEM_CHUNK, 4096)
     assert [start // MIB for start, _ in chunks] == [4, 8, 12]
-    assert chunks.placements(9 * MIB, 4096) == [(1, CHUNK_AT + MIB, 4096)]
+    assert [piece.copies for piece in chunks.pieces(9 * MIB, 4096)] == [((1, CHUNK_AT + MIB, 4096),)]
     with pytest.raises(CorruptError, match="no chunk holds it"):
-        chunks.placements(MIB, 4096)
+        chunks.pieces(MIB, 4096)
     with pytest.raises(CorruptError, match="cross the end of chunk"):
-        chunks.placements(12 * MIB - 4096, 8192)
+        chunks.pieces(12 * MIB - 4096, 8192)

@@ -1,0 +1,148 @@
+"""Finding a filesystem: its devices, the part of each that holds it, the superblocks that are believed.
+
+A filesystem is on the whole device, in the one btrfs partition of a disk, or where the user says. What this
+version cannot read is refused by name; members that do not belong together, too.
+"""
+
+from typing import NamedTuple
+
+from pybtrfs.errors import CorruptError, RefusedError, UsageError
+from pybtrfs.ondisk.superblock import Superblock
+from pybtrfs.ondisk.uuid import uuid_text
+from pybtrfs.volume import partitions
+from pybtrfs.volume.device import Device, FileDevice, SliceDevice
+from pybtrfs.volume.inuse import loop_holders
+from pybtrfs.volume.superblocks import Notice, choose
+from pybtrfs.volume.volume import Volume, refuse_unknown_features
+
+
+class Where(NamedTuple):
+    """How the filesystem is found: `--offset`, `--partition`, `--super`, `--device`."""
+
+    offset: int | None = None
+    partition: int | None = None
+    super_copy: int | None = None
+    devices: tuple[str, ...] = ()  # the other members of a filesystem that spans several
+
+
+ANYWHERE = Where()
+"""The whole device, or the one btrfs partition on it; the superblock that is to be believed."""
+
+
+def open_device(path: str, where: Where, notice: Notice, *, writable: bool = False) -> Device:
+    """The device, or the part of it, that holds the filesystem."""
+    if where.offset is not None and where.partition is not None:
+        raise UsageError("--offset and --partition exclude each other")
+    device = FileDevice(path, writable=writable)
+    try:
+        _tell_if_held(device, path, notice)
+        return _part_of(device, where, notice)
+    except BaseException:
+        device.close()
+        raise
+
+
+class Member(NamedTuple):
+    """One device of a filesystem: where it was opened, and the superblock on it that is believed."""
+
+    path: str
+    device: Device
+    superblock: Superblock
+
+    @property
+    def devid(self) -> int:
+        return self.superblock.dev_item.devid
+
+
+def open_volume(path: str, where: Where, notice: Notice, *, writable: bool = False) -> Volume:
+    """The volume at `path` and `where.devices`; errors name the device that they are about.
+
+    The newest superblock counts. A member that missed commits is read only where nothing else is left; one of
+    another filesystem, or with a devid that another has, is refused.
+    """
+    members: list[Member] = []
+    try:
+        for member_path in (path, *where.devices):
+            members.append(_open_member(member_path, where, notice, writable=writable))
+        newest = max(members, key=lambda member: member.superblock.generation)
+        _refuse_strangers(members, newest)
+        return Volume(
+            newest.superblock,
+            {member.devid: member.device for member in members},
+            _stale(members, notice),
+            {member.devid: member.superblock.dev_item.uuid for member in members},
+        )
+    except BaseException as error:
+        for member in members:
+            member.device.close()
+        if isinstance(error, CorruptError) and not str(error).startswith(tuple(m.path for m in members) or (path,)):
+            raise type(error)(f"{path}: {error}") from None
+        raise
+
+
+def _open_member(path: str, where: Where, notice: Notice, *, writable: bool) -> Member:
+    device = open_device(
+        path, where if not where.devices else Where(super_copy=where.super_copy), notice, writable=writable
+    )
+    try:
+        superblock = choose(device, where.super_copy, notice).superblock
+        refuse_unknown_features(superblock, path)
+    except BaseException as error:
+        device.close()
+        if isinstance(error, CorruptError) and not str(error).startswith(path):
+            raise type(error)(f"{path}: {error}") from None
+        raise
+    return Member(path, device, superblock)
+
+
+def _refuse_strangers(members: list[Member], newest: Member) -> None:
+    taken: dict[int, str] = {}
+    for member in members:
+        ours, theirs = member.superblock, newest.superblock
+        if (ours.fsid, ours.metadata_uuid) != (theirs.fsid, theirs.metadata_uuid):
+            raise RefusedError(
+                f"{member.path}: is of another filesystem: fsid {uuid_text(ours.fsid)}, "
+                f"{newest.path} has {uuid_text(theirs.fsid)}"
+            )
+        if member.devid in taken:
+            raise RefusedError(f"{member.path}: is devid {member.devid}, and so is {taken[member.devid]}")
+        taken[member.devid] = member.path
+    if len(members) > newest.superblock.num_devices:
+        raise RefusedError(f"{len(members)} devices are given, the filesystem has {newest.superblock.num_devices}")
+
+
+def _stale(members: list[Member], notice: Notice) -> frozenset[int]:
+    newest = max(member.superblock.generation for member in members)
+    stale = [member for member in members if member.superblock.generation < newest]
+    for member in stale:
+        notice(
+            f"{member.path}: missed commits: generation {member.superblock.generation}, the newest is {newest}; "
+            f"it is read only where nothing else is left"
+        )
+    return frozenset(member.devid for member in stale)
+
+
+def _part_of(device: FileDevice, where: Where, notice: Notice) -> Device:
+    if where.offset is not None:
+        return SliceDevice(device, where.offset, device.size - where.offset)
+    if where.partition is not None:
+        return partitions.partition_device(device, where.partition)
+    if partitions.has_magic(device):
+        return device
+    found = partitions.btrfs_partitions(device)
+    if len(found) > 1:
+        numbers = ", ".join(str(part.number) for part in found)
+        raise UsageError(f"{device.name}: btrfs in partitions {numbers}; choose one with --partition")
+    if not found:
+        return device
+    part = found[0]
+    notice(f"{device.name}: opened partition {part.number} (offset {part.offset})")
+    return SliceDevice(device, part.offset, part.size)
+
+
+def _tell_if_held(device: FileDevice, path: str, notice: Notice) -> None:
+    holders = loop_holders(path)
+    if holders:
+        notice(f"{path}: is held by {', '.join(holders)}; what is read may be changing")
+    if device.in_use:
+        notice(f"{path}: is in use by the kernel; what is read may be changing")
