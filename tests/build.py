@@ -51,4 +51,4 @@ def tree_of(
 
 def small_items(count: int, size: int = 30) -> list[tuple[Key, bytes]]:
     """`count` items with rising keys and data that says which one it is."""
-    return [(Key(256 + index, 1, 0), index.to_bytes(8, "little").ljust(size, b".")) for index in range(count)]
+    return [(Key(256 + index, 1, 0), index.to_bytes(8, "little").ljust(size, b".")[:size]) for index in range(count)]

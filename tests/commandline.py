@@ -47,19 +47,19 @@ class Result(NamedTuple):
         return None
 
 
-def run(*command: str | os.PathLike[str]) -> Result:
-    """Run `pybtrfs COMMAND…` in a child."""
+def run(*command: str | os.PathLike[str], seconds: int = SECONDS) -> Result:
+    """Run `pybtrfs COMMAND…` in a child, with so many seconds of CPU and six times that of time."""
     words = tuple(map(os.fspath, command))
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         sys.stdout.flush()
         child = os.fork()
         if child == 0:
-            _in_child(words, output.fileno(), errors.fileno())
+            _in_child(words, output.fileno(), errors.fileno(), seconds)
         _, status = os.waitpid(child, 0)
         return Result(words, os.waitstatus_to_exitcode(status), _text(output.fileno()), _text(errors.fileno()))
 
 
-def _in_child(words: Sequence[str], output: int, errors: int) -> None:
+def _in_child(words: Sequence[str], output: int, errors: int, seconds: int) -> None:
     status = 70
     try:
         os.dup2(output, 1)
@@ -68,7 +68,8 @@ def _in_child(words: Sequence[str], output: int, errors: int) -> None:
         in_use = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
         mapped = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()  # noqa: SIM115, PTH123
         resource.setrlimit(resource.RLIMIT_AS, (max(mapped, in_use) + MEMORY,) * 2)
-        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+        signal.alarm(6 * seconds)
         signal.signal(signal.SIGXCPU, signal.SIG_DFL)
         drop_capabilities()
         sys.argv = ["pybtrfs", *words]

@@ -13,6 +13,8 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
+import hypothesis.core
 import judge
 import pytest
 import zoo
@@ -23,7 +25,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    os.environ.setdefault("PYBTRFS_SEED", str(random.SystemRandom().randrange(2**32)))  # workers inherit it
+    seed = int(os.environ.setdefault("PYBTRFS_SEED", str(random.SystemRandom().randrange(2**32))))  # workers inherit it
+    hypothesis.core.global_force_seed = seed
+    hypothesis.settings.register_profile("pybtrfs", deadline=None)  # how long an example takes is the machine's affair
+    hypothesis.settings.load_profile("pybtrfs")
 
 
 def pytest_report_header() -> str:

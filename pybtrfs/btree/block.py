@@ -77,11 +77,11 @@ class Block:
         return "leaf" if self.is_leaf else "node"
 
     @cached_property
-    def _entries(self) -> tuple[int, ...]:
+    def _entries(self) -> list[int]:
         """All fields of the item headers or key pointers, flat; as many entries as fit where nritems lies."""
         layout = ITEM if self.is_leaf else KEY_PTR
         fit = min(self.nritems, (len(self.data) - HEADER.size) // layout.size)
-        return layout.repeated(fit).unpack_from(self.data, HEADER.size)
+        return layout.unpack_many(self.data, HEADER.size, fit)
 
     @cached_property
     def key_tuples(self) -> list[tuple[int, int, int]]:

@@ -65,7 +65,7 @@ def pack_leaf(form: BlockForm, owner: int, bytenr: int, items: Sequence[tuple[Ke
         at -= len(data)
         flat += (*key, at - HEADER.size, len(data))
     assert HEADER.size + len(items) * ITEM.size <= at, "the items fit into the leaf"
-    ITEM.repeated(len(items)).pack_into(block, HEADER.size, *flat)
+    ITEM.pack_many_into(block, HEADER.size, flat)
     block[at:] = b"".join([data for _, data in reversed(items)])
     seal(form.csum_type, block)
     return bytes(block)

@@ -1,9 +1,8 @@
 """A whole tree as columns: batches of leaves whose items are numpy arrays.
 
-Level by level from the root, blocks are read in the order of their addresses, neighbours in one read, each
-verified and judged as the strict reader does; the leaves then come in key order, a few hundred at a time. A
-consumer works on whole columns (`batch.key["objectid"]`) and gathers structures from `batch.buffer` at the
-byte positions in `batch.data_at`, at whatever alignment.
+Leaves come in key order, each verified and judged as the strict reader does, a few hundred at a time. A
+consumer works on whole columns (`batch.key["objectid"]`) and gathers structures from `batch.buffer` at the byte
+positions in `batch.data_at`, at whatever alignment.
 """
 
 from collections.abc import Iterator

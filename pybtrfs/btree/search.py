@@ -12,7 +12,10 @@ from typing import NamedTuple
 from pybtrfs.btree.block import Block, Item
 from pybtrfs.btree.check import Expected
 from pybtrfs.btree.store import BlockStore
+from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.key import MAX_KEY, MIN_KEY, Key
+
+_SHARING = (c.FS_TREE_OBJECTID, c.TREE_RELOC_OBJECTID)
 
 
 class Root(NamedTuple):
@@ -30,8 +33,15 @@ class Tree:
     def __init__(self, store: BlockStore, root: Root) -> None:
         self.store, self.root = store, root
 
+    @property
+    def _owner(self) -> int | None:
+        """Who owns all blocks; None for subvolumes and relocation trees, which share blocks with others."""
+        tree_id = self.root.tree_id
+        shares = tree_id in _SHARING or c.FIRST_FREE_OBJECTID <= tree_id <= c.LAST_FREE_OBJECTID
+        return None if shares else tree_id
+
     def root_block(self) -> Block:
-        return self.store.read(self.root.bytenr, Expected(self.root.level, self.root.generation))
+        return self.store.read(self.root.bytenr, Expected(self.root.level, self.root.generation, owner=self._owner))
 
     def find(self, key: Key) -> Item | None:
         """The item with exactly this key."""
@@ -83,4 +93,6 @@ class Tree:
     def _child(self, node: Block, slot: int, end: Key) -> Block:
         pointer = node.key_ptrs[slot]
         bound = None if end == MAX_KEY else end
-        return self.store.read(pointer.blockptr, Expected(node.level - 1, pointer.generation, pointer.key, bound))
+        return self.store.read(
+            pointer.blockptr, Expected(node.level - 1, pointer.generation, pointer.key, bound, self._owner)
+        )

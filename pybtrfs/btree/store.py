@@ -14,6 +14,7 @@ from pybtrfs.checksum import CsumType
 from pybtrfs.errors import ChecksumError, CorruptError
 
 CACHE_BYTES = 32 * 1024**2
+_BYTES_AN_ITEM = 400  # what a cached block's keys, offsets and sizes take as Python objects
 
 
 class Copies(Protocol):
@@ -38,7 +39,7 @@ class BlockStore:
     def __init__(self, volume: Copies, cache_bytes: int = CACHE_BYTES) -> None:
         self.volume = volume
         self.blocks_read = 0
-        self._room = max(1, cache_bytes // volume.nodesize)
+        self._room = cache_bytes
         self._cache: OrderedDict[int, Block] = OrderedDict()
 
     def read(self, bytenr: int, expected: Expected = ANYTHING) -> Block:
@@ -51,8 +52,9 @@ class BlockStore:
             return block
         block = self._first_good(bytenr, expected)
         self._cache[bytenr] = block
-        if len(self._cache) > self._room:
-            self._cache.popitem(last=False)
+        self._room -= self._cost(block)
+        while self._room < 0 and len(self._cache) > 1:
+            self._room += self._cost(self._cache.popitem(last=False)[1])
         return block
 
     def read_any(self, bytenr: int) -> Block:
@@ -67,6 +69,9 @@ class BlockStore:
         if first is None:
             raise CorruptError(f"tree block {bytenr}: no copy can be read")
         return first
+
+    def _cost(self, block: Block) -> int:
+        return len(block.data) + block.nritems * _BYTES_AN_ITEM
 
     def _first_good(self, bytenr: int, expected: Expected) -> Block:
         if bytenr % self.volume.sectorsize:

@@ -6,6 +6,8 @@ their commands from the tables in `_tree`, so that `--help` imports none of them
 
 import os
 import sys
+from contextlib import suppress
+from io import TextIOWrapper
 from typing import NoReturn
 
 import click
@@ -14,16 +16,20 @@ from pybtrfs.commands._session import escape
 from pybtrfs.commands._tree import pybtrfs
 from pybtrfs.errors import PybtrfsError
 
+_STANDARD_ERROR = 2
+
 
 def main() -> NoReturn:
     """Run the command line and end the process with its exit status."""
+    _open_standard_streams()
     try:
         status = pybtrfs.main(prog_name="pybtrfs", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as done:
         status = done.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        with suppress(OSError):
+            click.echo(error.format_message(), err=True)
         status = error.exit_code
     except click.UsageError as error:
         _say_usage(error)
@@ -47,13 +53,26 @@ def main() -> NoReturn:
     sys.exit(status if isinstance(status, int) else 0)
 
 
+def _open_standard_streams() -> None:
+    """Give closed streams /dev/null, lest an image take their number; what cannot be encoded is escaped."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        if descriptor == 1:
+            sys.stdout = open(descriptor, "w", closefd=False)  # noqa: SIM115
+        if descriptor == _STANDARD_ERROR:
+            sys.stderr = open(descriptor, "w", closefd=False)  # noqa: SIM115
+    os.close(descriptor)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def _say(message: str) -> None:
-    click.echo(f"pybtrfs: {escape(message)}", err=True)
+    with suppress(OSError):  # nobody can be told that nobody can be told
+        click.echo(f"pybtrfs: {escape(message)}", err=True)
 
 
 def _say_usage(error: click.UsageError) -> None:
     where = error.ctx.command_path if error.ctx else "pybtrfs"
-    _say(f"{error.format_message()} (see '{where} --help')")
+    _say(f"{' '.join(error.format_message().split())} (see '{where} --help')")
 
 
 def _drop_output() -> None:

@@ -29,9 +29,17 @@ def image_options(function: F) -> F:
 
 
 @contextmanager
-def open_image(session: Session, image: str, where: dict[str, Any]) -> Iterator[Filesystem]:
-    """The filesystem in `image`, closed at the end; an error on the way names the image."""
-    with open_filesystem(image, Where(**where), session.notice) as filesystem, naming(image):
+def open_image(session: Session, image: str, where: dict[str, Any], unsaid: str = "") -> Iterator[Filesystem]:
+    """The filesystem in `image`, closed at the end; an error on the way names the image.
+
+    `unsaid` is a notice that the command itself makes needless.
+    """
+
+    def notice(text: str) -> None:
+        if not unsaid or not text.endswith(unsaid):
+            session.notice(text)
+
+    with open_filesystem(image, Where(**where), notice) as filesystem, naming(image):
         if session.verbose:
             sb, chunks = filesystem.superblock, len(filesystem.volume.chunks)
             session.notice(f"{image}: superblock at {sb.bytenr}, generation {sb.generation}, {chunks} chunks")

@@ -13,7 +13,7 @@ from pybtrfs.commands._tree import group
 from pybtrfs.commands._types import IMAGE, SIZE
 from pybtrfs.errors import NotBtrfsError
 from pybtrfs.fs.dump import Request, dump, parse_tree_id
-from pybtrfs.ondisk.constants import SUPER_OFFSETS
+from pybtrfs.ondisk.constants import MAGIC, SUPER_OFFSETS, U64_MAX
 from pybtrfs.ondisk.superblock import SUPERBLOCK
 from pybtrfs.render.dump_text import dump_text, options_of
 from pybtrfs.render.superblock_text import dump_super_text
@@ -49,6 +49,9 @@ def dump_super(
             from pybtrfs.render.json_values import superblock_json  # noqa: PLC0415  start-up
 
             documents += [{"device": image, "bytenr": at, **superblock_json(raw, full=full)} for at, raw in copies]
+            for at, raw in copies:
+                if SUPERBLOCK.unpack_from(raw).magic != MAGIC and not force:
+                    session.complainer(image)(f"bad magic on superblock at {at}")
         else:
             sys.stdout.writelines(dump_super_text(copies, image, session.complainer(image), full=full, force=force))
     if session.json:
@@ -57,7 +60,9 @@ def dump_super(
 
 @define(command, "dump-tree")
 @click.option("-t", "--tree", help="This tree alone: a number, or a name such as root, fs, csum, uuid.")
-@click.option("-b", "--block", "blocks", type=int, multiple=True, help="This block alone (repeatable).")
+@click.option(
+    "-b", "--block", "blocks", type=click.IntRange(0, U64_MAX), multiple=True, help="This block alone (repeatable)."
+)
 @click.option("--follow", is_flag=True, help="With -b: also the blocks below.")
 @click.option("-e", "--extents", is_flag=True, help="Only the extent and device trees.")
 @click.option("-d", "device", is_flag=True, help="Only the root, chunk and device trees.")
@@ -103,4 +108,5 @@ def _copies(device: Device, offsets: Iterable[int]) -> Iterator[tuple[int, bytes
             found = True
             yield offset, device.read(offset, SUPERBLOCK.size)
     if not found:
-        raise NotBtrfsError(f"{device.name}: {device.size} bytes, too short for a superblock")
+        places = ", ".join(map(str, offsets))
+        raise NotBtrfsError(f"{device.name}: {device.size} bytes, too short for a superblock at {places}")

@@ -7,8 +7,10 @@ from pybtrfs.commands._image import image_options, open_image
 from pybtrfs.commands._session import Session, define, escape
 from pybtrfs.commands._tree import group
 from pybtrfs.errors import CorruptError, NotFoundError
+from pybtrfs.fs.filesystem import LOG_WAITS
 from pybtrfs.fs.logtree import LogTree, log_trees
 from pybtrfs.fs.subvolume import Subvolumes
+from pybtrfs.ondisk.constants import SUPER_OFFSETS
 from pybtrfs.render.logs import log_json, log_lines
 
 command = group("log")
@@ -21,9 +23,9 @@ def show(session: Session, image: str, **where: Any) -> None:
 
     A log waits where a machine stopped after an fsync and before the next commit; the next mount replays it.
     """
-    quiet, session.quiet = session.quiet, True
-    with open_image(session, image, where) as filesystem:
-        session.quiet = quiet
+    with open_image(session, image, where, unsaid=LOG_WAITS) as filesystem:
+        if filesystem.superblock.bytenr != SUPER_OFFSETS[0]:
+            session.notice(f"{image}: a mirror of the superblock does not tell whether a log waits")
         logs = list(log_trees(filesystem))
         subvolumes = Subvolumes(filesystem)
         paths = {log.subvolume_id: _path(subvolumes, log) for log in logs}

@@ -14,6 +14,7 @@ from pybtrfs.errors import NotFoundError, UsageError
 from pybtrfs.fs.quota import find_qgroup
 from pybtrfs.fs.subvolume import Subvolume, Subvolumes
 from pybtrfs.fs.uuidtree import UuidTree
+from pybtrfs.render.json_values import bytes_field
 from pybtrfs.render.subvolumes import Columns, list_lines, show_lines, subvolume_json, table_cells, table_lines
 from pybtrfs.render.tables import write_table
 
@@ -56,8 +57,8 @@ def list_subvolumes(session: Session, image: str, table: bool, order: str, **opt
     rows.sort(key=_SORT_KEYS[order])
     if session.json:
         session.print_json("subvolume-list", [subvolume_json(*row) for row in rows])
-    elif sys.stdout.isatty():
-        write_table(*table_cells(rows, columns, escape), sys.stdout)
+    elif sys.stdout.isatty() and rows and not table:
+        write_table(*table_cells(rows, columns, escape), sys.stdout, plain=bool(os.environ.get("NO_COLOR")))
     else:
         session.print_lines((table_lines if table else list_lines)(rows, columns, escape))
 
@@ -80,8 +81,8 @@ def show(session: Session, image: str, rootid: int | None, uuid_text: str | None
         qgroup = find_qgroup(filesystem, found.id)
         snapshots = [subvolumes.path(snapshot) for snapshot in subvolumes.snapshots_of(found)]
     if session.json:
-        snapshot_names = [os.fsdecode(name) for name in snapshots]
-        session.print_json("subvolume-show", subvolume_json(found, where_found) | {"snapshots": snapshot_names})
+        paths = [bytes_field("path", name) for name in snapshots]
+        session.print_json("subvolume-show", subvolume_json(found, where_found) | {"snapshots": paths})
     else:
         session.print_lines(show_lines(found, where_found, snapshots, qgroup, escape))
 

@@ -72,7 +72,8 @@ def _uuid_tree(session: Session, filesystem: Filesystem) -> UuidTree:
 def _path(subvolumes: Subvolumes, subvolume_id: int) -> bytes | None:
     """The path, with a slash in front; None where the entry leads nowhere or the way is damaged."""
     try:
-        return b"/" + subvolumes.path(subvolumes.get(subvolume_id))
+        path = subvolumes.find_path(subvolumes.get(subvolume_id))
+        return None if path is None else b"/" + path
     except (NotFoundError, CorruptError):
         return None
 

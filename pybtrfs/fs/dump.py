@@ -145,7 +145,7 @@ def _one_block(fs: Filesystem, bytenr: int, request: Request) -> Iterator[Event]
         else:
             yield from _events(walk(fs.store, step, depth_first=request.depth_first) if request.follow else (step,))
     if all(isinstance(step, Trouble) for step in steps):
-        block = read_damaged(fs.store, bytenr)
+        block = None if bytenr % fs.sectorsize else read_damaged(fs.store, bytenr)
         if block is not None:
             yield BlockEvent(block)
 

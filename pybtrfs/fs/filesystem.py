@@ -7,19 +7,21 @@ tree of log trees, stand in the superblock.
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
+from pybtrfs.btree.block import Item
 from pybtrfs.btree.search import Root, Tree
 from pybtrfs.btree.store import BlockStore
 from pybtrfs.checksum import CsumType
-from pybtrfs.errors import CorruptError, NotFoundError, RefusedError
+from pybtrfs.errors import CorruptError, NotFoundError, PybtrfsError, RefusedError
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.chunk import DEV_ITEM, DevItem
 from pybtrfs.ondisk.key import Key
-from pybtrfs.ondisk.root import ROOT_ITEM, RootItem
+from pybtrfs.ondisk.root import ROOT_ITEM, RootItem, effective
 from pybtrfs.ondisk.superblock import Superblock
 from pybtrfs.ondisk.uuid import uuid_text
 from pybtrfs.volume.opening import ANYWHERE, Where, open_volume
 from pybtrfs.volume.volume import Volume, unknown_compat_ro
 
+_MOST_NOTICES = 10
 LOG_WAITS = "a tree log waits to be replayed; what is shown is the state without it"
 
 
@@ -35,9 +37,13 @@ def open_filesystem(
     try:
         filesystem = Filesystem(volume)
         filesystem.refuse_strangers()
-    except (CorruptError, RefusedError) as error:
+    except BaseException as error:
         volume.close()
-        raise type(error)(f"{path}: {error}") from None
+        if isinstance(error, PybtrfsError) and not str(error).startswith(path):
+            raise type(error)(f"{path}: {error}") from None
+        raise
+    for problem in (*filesystem.chunk_problems[:_MOST_NOTICES], *_under_way(filesystem.superblock)):
+        notice(f"{path}: {problem}")
     for devid, item in filesystem.missing_devices():
         notice(f"{path}: devid {devid} (uuid {uuid_text(item.uuid)}) is missing")
     for name in unknown_compat_ro(volume.superblock):
@@ -45,6 +51,13 @@ def open_filesystem(
     if volume.superblock.log_root:
         notice(f"{path}: {LOG_WAITS}")
     return filesystem
+
+
+def _under_way(superblock: Superblock) -> Iterator[str]:
+    """What btrfstune began and did not finish; some of what is read may then look damaged."""
+    for name in c.flag_names(superblock.flags, c.SUPER_FLAG_NAMES):
+        if name.startswith("CHANGING_"):
+            yield f"a change is under way and was not finished: {name}"
 
 
 class Filesystem:
@@ -56,6 +69,7 @@ class Filesystem:
         self.nodesize, self.sectorsize = volume.nodesize, volume.sectorsize
         self.csum_type: CsumType = volume.csum_type
         self.store = BlockStore(volume)
+        self.chunk_problems: list[str] = []
         sb = volume.superblock
         self.chunk_tree = self._tree(
             c.CHUNK_TREE_OBJECTID, sb.chunk_root, sb.chunk_root_level, sb.chunk_root_generation
@@ -64,9 +78,15 @@ class Filesystem:
         first, last = Key(c.FIRST_CHUNK_TREE_OBJECTID, c.CHUNK_ITEM_KEY, 0), Key(c.U64_MAX, 255, c.U64_MAX)
         for item in self.chunk_tree.items(first, last):
             if item.key.type == c.CHUNK_ITEM_KEY:
-                volume.add_chunk(item.key, item.data)
+                self._add_chunk(item)
         devices = Key(c.DEV_ITEMS_OBJECTID, c.DEV_ITEM_KEY, 0), Key(c.DEV_ITEMS_OBJECTID, c.DEV_ITEM_KEY, c.U64_MAX)
         self.device_items = {item.key.offset: item.read(DEV_ITEM) for item in self.chunk_tree.items(*devices)}
+
+    def _add_chunk(self, item: Item) -> None:
+        try:
+            self.volume.add_chunk(item.key, item.data)
+        except CorruptError as error:
+            self.chunk_problems.append(f"leaf {item.bytenr} slot {item.slot}: {error}; its addresses cannot be read")
 
     def __enter__(self) -> "Filesystem":
         return self
@@ -106,14 +126,19 @@ class Filesystem:
         """The root item of a tree with its key; the newest where a tree has several."""
         first, last = Key(tree_id, c.ROOT_ITEM_KEY, 0), Key(tree_id, c.ROOT_ITEM_KEY, c.U64_MAX)
         for item in self.root_tree.items_backwards(last, first):
-            return item.key, item.read(ROOT_ITEM)
+            return item.key, effective(item.read(ROOT_ITEM))
         return None
 
     def root_items(self) -> Iterator[tuple[Key, RootItem]]:
-        """All root items, in the order of their keys."""
+        """The root item of each tree, in the order of their ids; the newest where a tree has several."""
+        newest: Item | None = None
         for item in self.root_tree.items():
             if item.key.type == c.ROOT_ITEM_KEY:
-                yield item.key, item.read(ROOT_ITEM)
+                if newest is not None and newest.key.objectid != item.key.objectid:
+                    yield newest.key, effective(newest.read(ROOT_ITEM))
+                newest = item
+        if newest is not None:
+            yield newest.key, effective(newest.read(ROOT_ITEM))
 
     def find_tree(self, tree_id: int) -> Tree | None:
         """The tree with this id; None where the filesystem has none."""

@@ -18,7 +18,9 @@ from pybtrfs.ondisk.root import ROOT_REF, RootItem
 
 TOP_LEVEL = c.FS_TREE_OBJECTID
 _NAMES = Many(INODE_REF)
-_DEEPEST = 4096  # directories above one name; a host's PATH_MAX allows half as many
+_LONGEST = 16384  # bytes of a path; a host's PATH_MAX is a quarter of that
+DELETED = b"DELETED"
+"""What stands for the path of a deleted subvolume, as btrfs-progs print it."""
 
 
 class Subvolume(NamedTuple):
@@ -59,24 +61,32 @@ class Subvolumes:
             raise NotFoundError(f"no subvolume with id {subvolume_id}")
         return self._remember(*found)
 
-    def path(self, subvolume: Subvolume) -> bytes:
-        """Its path from the top level, with no leading slash; empty for the top level itself."""
+    def find_path(self, subvolume: Subvolume) -> bytes | None:
+        """Its path from the top level, with no leading slash; None where no way leads to it (it was deleted)."""
         parts: list[bytes] = []
         seen: set[int] = set()
+        length = 0
         while subvolume.parent is not None:
             if subvolume.id in seen:
                 raise CorruptError(f"subvolume {subvolume.id}: is its own ancestor")
             seen.add(subvolume.id)
             parts += (subvolume.name, subvolume.directory)
+            length += len(subvolume.name) + len(subvolume.directory)
+            if length > _LONGEST:
+                raise CorruptError(f"subvolume {subvolume.id}: lies on a path of over {_LONGEST} bytes")
             subvolume = self.get(subvolume.parent)
-        return b"/".join(part for part in reversed(parts) if part)
+        return b"/".join(part for part in reversed(parts) if part) if subvolume.id == TOP_LEVEL else None
+
+    def path(self, subvolume: Subvolume) -> bytes:
+        """Its path from the top level; empty for the top level itself, DELETED for what no way leads to."""
+        found = self.find_path(subvolume)
+        return DELETED if found is None else found
 
     def at_path(self, path: bytes) -> Subvolume:
         """The subvolume whose path from the top level is `path`; slashes at the ends do not count."""
         wanted = b"/".join(part for part in path.split(b"/") if part)
         for subvolume in self:
-            reachable = subvolume.id == TOP_LEVEL or subvolume.parent is not None
-            if reachable and self.path(subvolume) == wanted:
+            if self.find_path(subvolume) == wanted:
                 return subvolume
         raise NotFoundError(f"/{wanted.decode(errors='backslashreplace')}: no such subvolume")
 
@@ -112,14 +122,16 @@ def directory_path(filesystem: Filesystem, subvolume_id: int, dirid: int) -> byt
     if found is None:
         raise CorruptError(f"subvolume {subvolume_id}: has no root item, yet it holds a subvolume's name")
     parts: list[bytes] = []
+    length = 0
     while dirid != c.FIRST_FREE_OBJECTID:
-        if len(parts) == _DEEPEST:
-            raise CorruptError(f"subvolume {subvolume_id}: directory {dirid} has over {_DEEPEST} ancestors")
+        if length > _LONGEST:
+            raise CorruptError(f"subvolume {subvolume_id}: directory {dirid} lies on a path of over {_LONGEST} bytes")
         refs = found.items(Key(dirid, c.INODE_REF_KEY, 0), Key(dirid, c.INODE_REF_KEY, c.U64_MAX))
         ref = next(refs, None)
         if ref is None:
             raise CorruptError(f"subvolume {subvolume_id}: directory {dirid} has no INODE_REF")
         parts.append(_first_name(ref))
+        length += len(parts[-1]) + 1
         dirid = ref.key.offset
     return b"/".join(reversed(parts))
 

@@ -2,15 +2,14 @@
 
 The order, with a flush between the steps:
 
-1. zeros over the primary superblock: from here on the device holds no filesystem;
+1. zeros over the superblock and its mirrors: from here on the device holds no filesystem;
 2. everything else by which something could be recognised is wiped: what `signatures` found, the first and the
-   last 2 MiB (boot sectors, partition tables, RAID members), the mirrors; the rest is discarded where asked;
+   last 2 MiB (boot sectors, partition tables, RAID members); the rest is discarded where asked;
 3. all tree blocks;
 4. the superblock's mirrors;
 5. the primary superblock: from here on the device holds the new filesystem, all of it.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -22,7 +21,7 @@ from pybtrfs.mkfs.plan import Plan
 from pybtrfs.mkfs.signatures import Found, find_signatures
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.superblock import SUPERBLOCK
-from pybtrfs.volume.device import Device, FileDevice, create_file
+from pybtrfs.volume.device import Device, FileDevice, create_file, file_exists, remove_file
 from pybtrfs.volume.inuse import loop_holders
 
 Range = tuple[int, int]
@@ -49,7 +48,7 @@ def open_target(path: str, options: Options, byte_count: int | None, *, force: b
     A regular file that is missing is made, and one that is too short grows, to `byte_count`. `RefusedError`
     where something lives there and `force` is not given, and always where the kernel holds it.
     """
-    _make_missing(path, options, byte_count)
+    made = _make_missing(path, options, byte_count)
     device = FileDevice(path, writable=True)
     try:
         device.lock()
@@ -64,14 +63,20 @@ def open_target(path: str, options: Options, byte_count: int | None, *, force: b
             raise RefusedError(f"{path}: already holds: {names}; -f overwrites it")
         if size > device.size:
             device.resize(size)
+        made = False  # from here on the file is worth something
         yield Target(device, size, found)
+    except BaseException:
+        if made:
+            remove_file(path)
+        raise
     finally:
         device.close()
 
 
 def write_plan(plan: Plan, device: Device, *, found: Iterable[Found] = (), discard: Discard | None = None) -> None:
     """Make the planned filesystem on `device`; `found` is what lives there, `discard` frees old contents."""
-    _put(device, [(c.SUPER_OFFSETS[0], bytes(SUPERBLOCK.size))])
+    fitting = [offset for offset in c.SUPER_OFFSETS if offset + SUPERBLOCK.size <= device.size]
+    _put(device, [(offset, bytes(SUPERBLOCK.size)) for offset in fitting])
     _wipe(plan.spec.size, device, found, discard)
     _put(device, plan.writes())
     primary, *mirrors = plan.superblocks()
@@ -102,13 +107,15 @@ def _recognisable(size: int, device: Device, found: Iterable[Found]) -> Iterator
     yield from ((place.offset, place.length) for place in found)
 
 
-def _make_missing(path: str, options: Options, byte_count: int | None) -> None:
-    if os.path.exists(path):  # noqa: PTH110  names may be any bytes
-        return
+def _make_missing(path: str, options: Options, byte_count: int | None) -> bool:
+    """Make the file where there is none; whether it was made."""
+    if file_exists(path):
+        return False
     if byte_count is None:
         raise DeviceError(f"{path}: does not exist; -b SIZE creates it")
     check_size(options, byte_count)
     create_file(path)
+    return True
 
 
 def _refuse_held(path: str) -> None:

@@ -49,7 +49,7 @@ _BCACHE = bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")
 _BCACHEFS = bytes.fromhex("c68573f666ce90a9d96a60cf803df7ef")
 
 SIGNATURES = (
-    Signature("btrfs filesystem", c.MAGIC, (c.SUPER_OFFSETS[0] + _SUPER_MAGIC,)),
+    Signature("btrfs filesystem", c.MAGIC, tuple(offset + _SUPER_MAGIC for offset in c.SUPER_OFFSETS)),
     Signature("zoned btrfs filesystem", c.MAGIC, (_SUPER_MAGIC,)),
     Signature("xfs filesystem", b"XFSB", (0,)),
     Signature("jfs filesystem", b"JFS1", (32 * KIB,)),

@@ -30,6 +30,7 @@ from pybtrfs.errors import CorruptError
 if TYPE_CHECKING:
     import numpy as np
 
+_AT_ONCE = 64  # a compiled struct takes memory for each field: a few short ones, not one for each length
 Buffer = bytes | bytearray | memoryview
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -104,12 +105,23 @@ class Fixed(Generic[T]):
         flats = self.struct.iter_unpack(buffer)
         return map(self._made, flats)
 
-    def repeated(self, times: int) -> struct.Struct:
-        """The struct of `times` of these in a row: to read or write a whole leaf's at once."""
-        return _repeated(self.struct.format, times)
+    def unpack_many(self, buffer: Buffer, at: int, times: int) -> list[Any]:
+        """The flat fields of `times` of these in a row: a whole leaf's at once, for `pick`."""
+        flat: list[Any] = []
+        for done in range(0, times, _AT_ONCE):
+            part = _repeated(self.struct.format, min(_AT_ONCE, times - done))
+            flat += part.unpack_from(buffer, at + done * self.size)
+        return flat
+
+    def pack_many_into(self, buffer: bytearray, at: int, flat: Sequence[Any]) -> None:
+        """Write what `unpack_many` reads."""
+        width = len(self._names)
+        for done in range(0, len(flat) // width, _AT_ONCE):
+            part = flat[done * width : (done + _AT_ONCE) * width]
+            _repeated(self.struct.format, len(part) // width).pack_into(buffer, at + done * self.size, *part)
 
     def pick(self, flat: Sequence[Any], name: str) -> Sequence[Any]:
-        """One field of all, out of what `repeated` has unpacked; dots reach into nested structures."""
+        """One field of all, out of what `unpack_many` has read; dots reach into nested structures."""
         return flat[self._names.index(name) :: len(self._names)]
 
     def pack(self, value: T) -> bytes:
@@ -303,7 +315,7 @@ def _several(layout: Fixed[Any], flat: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(layout._made(flat[at : at + width]) for at in range(0, len(flat), width))
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=512)
 def _repeated(code: str, times: int) -> struct.Struct:
     return struct.Struct("<" + code.lstrip("<") * times)
 

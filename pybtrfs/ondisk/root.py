@@ -65,3 +65,10 @@ class RootRef(NamedTuple):
 
 ROOT_ITEM = Fixed(RootItem, 439, forms=(239,))
 ROOT_REF = Tailed(RootRef, 18)
+
+
+def effective(root: RootItem) -> RootItem:
+    """The item as the kernel takes it: with zeros for the later fields where they do not count."""
+    if root.has_uuids:
+        return root
+    return ROOT_ITEM.parse(ROOT_ITEM.build(root, ROOT_ITEM.offset_of("generation_v2")))

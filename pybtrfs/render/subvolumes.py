@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from pybtrfs.fs.quota import Qgroup
-from pybtrfs.fs.subvolume import Subvolume
+from pybtrfs.fs.subvolume import TOP_LEVEL, Subvolume
 from pybtrfs.ondisk.inode import Timespec
 from pybtrfs.ondisk.quota import qgroup_name
 from pybtrfs.ondisk.uuid import uuid_text
@@ -53,7 +53,7 @@ def table_cells(rows: Iterable[Row], columns: Columns, escape: Escape) -> tuple[
     """The names of the columns and the cells of each row, for a table on a terminal."""
     cells = [_cells(subvolume, escape(path), columns) for subvolume, path in rows]
     names = [name for name, _ in cells[0]] if cells else []
-    return names, [[value.strip() for _, value in row] for row in cells]
+    return names, [[value if name == "path" else value.strip() for name, value in row] for row in cells]
 
 
 def show_lines(
@@ -63,7 +63,7 @@ def show_lines(
     root = subvolume.root
     yield escape(path) or "/"
     for name, value in (
-        ("Name:", escape(subvolume.name) or "<FS_TREE>"),
+        ("Name:", escape(subvolume.name) or ("<FS_TREE>" if subvolume.id == TOP_LEVEL else "-")),
         ("UUID:", _uuid_or_dash(root.uuid)),
         ("Parent UUID:", _uuid_or_dash(root.parent_uuid)),
         ("Received UUID:", _uuid_or_dash(root.received_uuid)),
@@ -104,9 +104,9 @@ def subvolume_json(subvolume: Subvolume, path: bytes) -> dict[str, Any]:
         "flags": ["readonly"] if root.read_only else [],
         "deleted": subvolume.deleted,
         "stransid": root.stransid,
-        "stime": timespec_text(root.stime),
+        "stime": timespec_text(root.stime) if root.stime.sec else None,
         "rtransid": root.rtransid,
-        "rtime": timespec_text(root.rtime),
+        "rtime": timespec_text(root.rtime) if root.rtime.sec else None,
     }
 
 

@@ -1,14 +1,17 @@
 """Tables for a terminal, by rich: only there; a pipe gets plain lines that scripts can rely on.
 
-Cells come from images: they are escaped before and are never parsed as markup. rich honours NO_COLOR.
+Cells come from images: they are escaped before and are never parsed as markup.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 
-def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]], stream: TextIO) -> None:
-    """Write a table with a heading; a cell that is too long for the terminal goes on in the next line."""
+def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]], stream: TextIO, *, plain: bool = False) -> None:
+    """Write a table with a heading; a cell that is too long for the terminal goes on in the next line.
+
+    `plain` leaves out colour and weight (NO_COLOR).
+    """
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415  start-up
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -19,4 +22,6 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]], stream: T
         table.add_column(Text(name), overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    Console(file=stream, highlight=False, markup=False, emoji=False).print(table)
+    Console(file=stream, highlight=False, markup=False, emoji=False, color_system=None if plain else "auto").print(
+        table
+    )

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from pybtrfs.errors import CorruptError
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.chunk import Chunk
-from pybtrfs.volume.profiles import find_profile
+from pybtrfs.volume.profiles import Profile, find_profile
 from pybtrfs.volume.striping import Piece, pieces
+
+_LONGEST = ((1 << 32) - 1) * c.STRIPE_LEN
 
 
 class ChunkMap:
@@ -71,14 +73,35 @@ def chunk_problems(start: int, chunk: Chunk, sectorsize: int) -> Iterator[str]:
     if profile is None:
         yield f"type {chunk.type:#x} has more than one profile"
         return
-    if not chunk.type & c.BLOCK_GROUP_TYPE_MASK:
-        yield f"type {chunk.type:#x} is neither data, metadata nor system"
+    yield from _type_problems(chunk.type)
+    yield from _size_problems(start, chunk, sectorsize)
+    yield from _stripe_problems(chunk, profile)
+
+
+def _type_problems(flags: int) -> Iterator[str]:
+    kinds = flags & c.BLOCK_GROUP_TYPE_MASK
+    if flags & ~(c.BLOCK_GROUP_TYPE_MASK | c.BLOCK_GROUP_PROFILE_MASK):
+        yield f"type {flags:#x} has unknown bits"
+    if not kinds:
+        yield f"type {flags:#x} is neither data, metadata nor system"
+    if kinds & c.BLOCK_GROUP_SYSTEM and kinds != c.BLOCK_GROUP_SYSTEM:
+        yield f"type {flags:#x} is system and something else"
+
+
+def _size_problems(start: int, chunk: Chunk, sectorsize: int) -> Iterator[str]:
     if start % sectorsize or not chunk.length or chunk.length % sectorsize:
         yield f"length {chunk.length} at {start}, expected multiples of {sectorsize}"
     if start + chunk.length > c.U64_MAX:
         yield f"length {chunk.length} ends after the last address"
+    if chunk.length >= _LONGEST:
+        yield f"length is {chunk.length}, expected below {_LONGEST}"
     if chunk.stripe_len != c.STRIPE_LEN:
         yield f"stripe_len is {chunk.stripe_len}, expected {c.STRIPE_LEN}"
+    if chunk.sector_size != sectorsize:
+        yield f"sector_size is {chunk.sector_size}, expected {sectorsize}"
+
+
+def _stripe_problems(chunk: Chunk, profile: Profile) -> Iterator[str]:
     if not chunk.num_stripes:
         yield "it has no stripes"
     if profile.whole and profile.copies != chunk.num_stripes:

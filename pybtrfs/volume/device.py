@@ -85,8 +85,9 @@ class FileDevice:
         """Make a regular file `size` bytes long; what is added reads as zeros and takes no space."""
         try:
             os.ftruncate(self._fd, size)
-        except OSError as error:
-            raise DeviceError(f"{self.name}: cannot resize to {size}: {error.strerror}") from None
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", "the host knows no files of that size")
+            raise DeviceError(f"{self.name}: cannot resize to {size}: {reason}") from None
         self.size = size
 
     def discard(self, offset: int, length: int) -> bool:
@@ -133,6 +134,8 @@ class SliceDevice:
     """A range of another device: a partition, or an image that begins at an offset."""
 
     def __init__(self, device: Device, offset: int, size: int) -> None:
+        if offset > device.size:
+            raise DeviceError(f"{device.name}: offset {offset} is behind the end of its {device.size} bytes")
         if offset < 0 or size < 0 or offset + size > device.size:
             raise DeviceError(f"{device.name}: {size} bytes at offset {offset} end after the device's {device.size}")
         self._device, self._offset, self.size = device, offset, size
@@ -155,6 +158,22 @@ class SliceDevice:
     def _bound(self, offset: int, length: int) -> None:
         if offset < 0 or offset + length > self.size:
             raise DeviceError(f"{self.name}: {length} bytes at {offset} end after the slice's {self.size}")
+
+
+def file_exists(path: str) -> bool:
+    """Whether there is something at `path`; what cannot be known is for opening it to say."""
+    try:
+        os.stat(path)  # noqa: PTH116  names may be any bytes
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def remove_file(path: str) -> None:
+    """Take away a file that was made in vain."""
+    os.unlink(path)  # noqa: PTH108  names may be any bytes
 
 
 def create_file(path: str) -> None:

@@ -30,11 +30,9 @@ class SuperCopy(NamedTuple):
 def read_copies(device: Device) -> list[SuperCopy]:
     """The copies that fit on the device, sound or not."""
     return [
-        copy
+        _read_copy(device, number, offset)
         for number, offset in enumerate(c.SUPER_OFFSETS)
         if offset + SUPERBLOCK.size <= device.size
-        for copy in (_read_copy(device, number, offset),)
-        if copy is not None
     ]
 
 
@@ -57,7 +55,7 @@ def choose(device: Device, number: int | None, notice: Notice) -> SuperCopy:
             f"are of different filesystems; choose one with --super"
         )
     best = max(mirrors, key=lambda copy: copy.superblock.generation)
-    notice(f"the primary superblock is damaged ({primary.problem}); using mirror {best.number}")
+    notice(f"{device.name}: the primary superblock is damaged ({primary.problem}); using mirror {best.number}")
     return best
 
 
@@ -114,11 +112,12 @@ def _root_problems(superblock: Superblock) -> Iterator[str]:
             yield f"level of {name} is {level}, expected below {c.MAX_LEVEL}"
 
 
-def _read_copy(device: Device, number: int, offset: int) -> SuperCopy | None:
+def _read_copy(device: Device, number: int, offset: int) -> SuperCopy:
     try:
         raw = device.read(offset, SUPERBLOCK.size)
-    except DeviceError:
-        return None
+    except DeviceError as error:
+        nothing = bytes(SUPERBLOCK.size)
+        return SuperCopy(number, nothing, SUPERBLOCK.unpack_from(nothing), str(error))
     superblock = SUPERBLOCK.unpack_from(raw)
     return SuperCopy(number, raw, superblock, next(superblock_problems(superblock, raw, offset), None))
 

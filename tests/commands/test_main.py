@@ -91,3 +91,56 @@ def test_the_commands_of_these_tests_run_without_privileges(tmp_path: Path) -> N
     secret.write_bytes(bytes(100000))
     secret.chmod(0)
     assert "secret: cannot open: Permission denied" in one_line(run("uuid", "list", secret), 1)
+
+
+def shell(line: str, image: Path) -> subprocess.CompletedProcess[str]:
+    command = line.replace("pybtrfs", f"{sys.executable} -m pybtrfs").replace("IMAGE", str(image))
+    return subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("line", ["pybtrfs --help", "pybtrfs uuid list IMAGE", "pybtrfs inspect dump-tree IMAGE"])
+def test_closed_standard_streams_are_no_trouble(image: Path, line: str) -> None:
+    for closed in (">&-", "2>&-", "<&- >&- 2>&-"):
+        result = shell(f"{line} {closed}", image)
+        assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_usage_error_keeps_its_status_where_nobody_can_be_told(image: Path) -> None:
+    assert shell("pybtrfs uuid list --nonsense 2>/dev/full", image).returncode == 2
+    assert shell("pybtrfs uuid 2>/dev/full", image).returncode == 2
+
+
+def test_names_that_the_output_cannot_encode_are_escaped(tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    result = shell("PYTHONIOENCODING=ascii pybtrfs mkfs -b 200M -L '\u2603' IMAGE", path)
+    assert result.returncode == 0
+    assert "Label:              \\u2603" in result.stdout
+
+
+def test_a_mkfs_that_fails_leaves_no_file_behind(tmp_path: Path) -> None:
+    for size in ("8E", "15E", "7E", "1M"):
+        one_line(run("mkfs", "-b", size, tmp_path / "new"), 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_filesystem_with_a_damaged_primary_is_still_a_filesystem_to_mkfs(tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    assert run("mkfs", "-q", "-b", "200M", path).status == 0
+    with path.open("r+b") as file:
+        file.seek(65536)
+        file.write(bytes(4096))
+    assert "already holds: btrfs filesystem" in one_line(run("mkfs", "-q", path), 1)
+    result = run("log", "show", path)
+    assert "using mirror 1" in result.errors
+    assert "does not tell whether a log waits" in result.errors
+
+
+def test_json_of_a_superblock_that_is_none_ends_with_1_as_its_text_does(tmp_path: Path) -> None:
+    path = tmp_path / "zeros"
+    path.write_bytes(bytes(1 << 20))
+    for words in ([], ["--format", "json"]):
+        assert "bad magic on superblock" in one_line(run(*words, "inspect", "dump-super", path), 1)
+
+
+def test_an_offset_behind_the_end_is_named(image: Path) -> None:
+    assert "offset 1073741824 is behind the end of its" in one_line(run("uuid", "list", "--offset", "1G", image), 1)

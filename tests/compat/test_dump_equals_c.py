@@ -22,7 +22,7 @@ TREES = ("root", "extent", "chunk", "dev", "fs", "csum", "uuid", "free-space", "
 
 
 def ours(command: str, image: Path, options: str) -> list[str]:
-    result = run("-q", "inspect", command, *options.split(), image)
+    result = run("-q", "inspect", command, *options.split(), image, seconds=600)
     assert result.complaint() is None
     return result.output.splitlines()
 
@@ -88,7 +88,7 @@ def test_dump_super_is_the_c_programs(kernel_image: Image, name: str, options: s
 @pytest.mark.parametrize("name", WHOLE)
 def test_the_json_dump_holds_the_same_blocks_and_items(kernel_image: Image, name: str) -> None:
     image = kernel_image(name)
-    result = run("-q", "--format", "json", "inspect", "dump-tree", image)
+    result = run("-q", "--format", "json", "inspect", "dump-tree", image, seconds=600)
     assert result.complaint() is None
     blocks = [event for event in json.loads(result.output)["dump-tree"] if event["kind"] in ("leaf", "node")]
     text = theirs("dump-tree", image, "")

@@ -33,6 +33,15 @@ def test_subvolume_list_prints_what_btrfs_prints_of_the_mounted_filesystem(
     assert ours("subvolume", "list", *options.split(), image) == theirs
 
 
+def test_deleted_subvolumes_are_listed_as_such_and_lead_nowhere(kernel_image: Image) -> None:
+    image = kernel_image("half-deleted")
+    rows = json.loads(ours("--format", "json", "subvolume", "list", "-d", image))["subvolume-list"]
+    assert rows
+    for row in rows[:3]:
+        assert (row["deleted"], row["path"]) == (True, "DELETED")
+        assert ours("subvolume", "show", "-r", str(row["id"]), image).startswith("DELETED\n")
+
+
 @pytest.mark.parametrize("name", IMAGES)
 def test_subvolume_show_prints_what_btrfs_prints_of_each_subvolume(kernel_image: Image, name: str) -> None:
     image = kernel_image(name)

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from sparse import SparseDevice, Write
 
-from pybtrfs.errors import DeviceError, RefusedError
+from pybtrfs.errors import DeviceError, NotBtrfsError, RefusedError
 from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.mkfs import format as mkfs_format
 from pybtrfs.mkfs.format import open_target, write_plan
 from pybtrfs.mkfs.options import Request, resolve
 from pybtrfs.mkfs.plan import Plan, plan
 from pybtrfs.mkfs.signatures import find_signatures
-from pybtrfs.volume.superblocks import read_copies
+from pybtrfs.volume.superblocks import choose, read_copies
 from pybtrfs.volume.volume import Volume
 
 MIB, GIB = 1024**2, 1024**3
@@ -33,11 +33,12 @@ def planned(fsid: bytes, size: int = 300 * MIB, **wishes: object) -> Plan:
 
 
 def what_is_there(device: SparseDevice) -> bytes | None:
-    """The fsid of the filesystem that a mount would find, after all of it was read; None where it finds none."""
-    primary = read_copies(device)[0]
-    if primary.problem is not None:
+    """The fsid of the filesystem that is found, be it by a mirror, after all of it was read; None where none is."""
+    try:
+        superblock = choose(device, None, lambda text: None).superblock
+    except NotBtrfsError:
         return None
-    filesystem = Filesystem(Volume(primary.superblock, {1: device}))
+    filesystem = Filesystem(Volume(superblock, {1: device}))
     for tree_id in (1, 3, *(key.objectid for key, _ in filesystem.root_items())):
         assert list(filesystem.tree(tree_id).items()) or tree_id == 7
     return filesystem.superblock.fsid
