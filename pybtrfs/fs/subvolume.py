@@ -36,6 +36,11 @@ class Subvolume(NamedTuple):
         """Whether only its remains are there, waiting to be cleaned up."""
         return self.root.refs == 0 and self.id != TOP_LEVEL
 
+    @property
+    def created(self) -> int:
+        """The generation in which it was created; root items of the short form know a snapshot's alone."""
+        return self.root.otransid or self.key_offset
+
 
 class Subvolumes:
     """The subvolumes of a filesystem, read once when asked and kept."""
@@ -59,8 +64,11 @@ class Subvolumes:
             raise NotFoundError(f"no subvolume with id {subvolume_id}")
         return self._remember(*found)
 
-    def path(self, subvolume: Subvolume) -> bytes:
-        """Its path from the top level, with no leading slash; empty for the top level itself."""
+    def path(self, subvolume: Subvolume, start: int = TOP_LEVEL) -> bytes:
+        """Its path with no leading slash: from the subvolume `start` where that is above it, else from the top level.
+
+        Empty for the top level itself.
+        """
         parts: list[bytes] = []
         seen: set[int] = set()
         while subvolume.parent is not None:
@@ -68,6 +76,8 @@ class Subvolumes:
                 raise CorruptError(f"subvolume {subvolume.id}: is its own ancestor")
             seen.add(subvolume.id)
             parts += (subvolume.name, subvolume.directory)
+            if subvolume.parent == start:
+                break
             subvolume = self.get(subvolume.parent)
         return b"/".join(part for part in reversed(parts) if part)
 

@@ -33,6 +33,27 @@ def test_subvolume_list_prints_what_btrfs_prints_of_the_mounted_filesystem(
     assert ours("subvolume", "list", *options.split(), image) == theirs
 
 
+@pytest.mark.parametrize("name", ["snapshots", "received", "old-snapshots", "half-deleted"])
+@pytest.mark.parametrize(
+    "options",
+    ["", "-a", "-o", "-a -o -p", "-G +10", "-G -11 -C +9", "-C 9 -t", "--sort=-gen,+path", "--sort=ogen,-rootid", "-d"],
+)
+def test_subvolume_list_of_a_place_prints_what_btrfs_prints_there(kernel_image: Image, name: str, options: str) -> None:
+    image = kernel_image(name)
+    rows = json.loads(ours("--format", "json", "subvolume", "list", image))["subvolume-list"][:3]
+    with judge.mounted(image, "subvolid=5", read_only=True) as top:
+        for path in ["", *(row["path"] for row in rows)]:
+            theirs = judge.btrfs("subvolume", "list", *options.split(), top / path)
+            assert ours("subvolume", "list", *options.split(), f"{image}:/{path}") == theirs
+
+
+@pytest.mark.parametrize("name", ["default", "labelled"])
+def test_subvolume_get_default_prints_what_btrfs_prints(kernel_image: Image, name: str) -> None:
+    with judge.mounted(kernel_image(name), "subvolid=5", read_only=True) as top:
+        theirs = judge.btrfs("subvolume", "get-default", top)
+    assert ours("subvolume", "get-default", kernel_image(name)) == theirs
+
+
 @pytest.mark.parametrize("name", IMAGES)
 def test_subvolume_show_prints_what_btrfs_prints_of_each_subvolume(kernel_image: Image, name: str) -> None:
     image = kernel_image(name)
