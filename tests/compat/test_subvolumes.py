@@ -95,6 +95,11 @@ def test_a_received_uuid_leads_to_every_subvolume_that_was_received_with_it(kern
     assert [entry["kind"] for entry in found["subvolumes"]] == ["own"] * len(own) + ["received"] * uuids.count(doubled)
 
 
+@pytest.mark.parametrize("name", [*IMAGES, "half-deleted", "orphans", "metadata-uuid"])
+def test_the_uuid_tree_that_the_kernel_keeps_is_verified(kernel_image: Image, name: str) -> None:
+    assert ours("uuid", "verify", kernel_image(name)) == ""
+
+
 def test_a_uuid_that_nobody_carries_ends_with_1_and_a_line(kernel_image: Image) -> None:
     result = run("uuid", "lookup", kernel_image("default"), "00000000-0000-0000-0000-000000000001")
     assert (result.status, result.output) == (1, "")
