@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from pybtrfs.errors import PybtrfsError
+from pybtrfs.errors import PybtrfsError, UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,6 +30,7 @@ class Session:
     def __init__(self) -> None:
         self.format = "text"
         self.quiet = self.verbose = self.failed = False
+        self.status = 0  # for the few commands that end with more than done and failed
 
     @property
     def json(self) -> bool:
@@ -68,7 +69,30 @@ class Session:
         sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
-def define(group: click.Group | None = None, name: str | None = None, **settings: Any) -> Callable[[F], click.Command]:
+class FsckCommand(click.Command):
+    """A command whose exit status is one of fsck(8): 8 where it could not check, 16 where it cannot be meant."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            vars(error)["exit_code"] = FSCK_USAGE  # click has it on the class
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PybtrfsError as error:
+            error.exit_status = FSCK_USAGE if isinstance(error, UsageError) else FSCK_NOT_CHECKED
+            raise
+
+
+FSCK_LEFT, FSCK_NOT_CHECKED, FSCK_USAGE = 4, 8, 16
+
+
+def define(
+    group: click.Group | None = None, name: str | None = None, cls: type[click.Command] = click.Command, **settings: Any
+) -> Callable[[F], click.Command]:
     """Make a click command of a function `(session, …options)`, with the shared options added."""
 
     def make(function: F) -> click.Command:
@@ -76,14 +100,14 @@ def define(group: click.Group | None = None, name: str | None = None, **settings
         def run(ctx: click.Context, /, **options: Any) -> None:
             session = (ctx.find_object(Session) or Session()).adopt(options)
             function(session, **options)
-            ctx.exit(1 if session.failed else 0)
+            ctx.exit(session.status or (1 if session.failed else 0))
 
         run.__doc__ = function.__doc__
         own = getattr(function, "__click_params__", [])[::-1]
         params = [*own, *(_without(option, own) for option in SESSION_OPTIONS)]
         settings.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
         summary = (function.__doc__ or "").partition("\n")[0]
-        made = click.Command(
+        made = cls(
             name or function.__name__,
             callback=run,
             params=params,

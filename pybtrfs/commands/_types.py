@@ -1,11 +1,14 @@
-"""Types of option values: byte counts with the suffixes K M G T P E (powers of 1024), and UUIDs."""
+"""Types of option values: byte counts with the suffixes K M G T P E (powers of 1024), UUIDs, orders of rows."""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pybtrfs.ondisk.uuid import UUID_SIZE
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _SUFFIXES: dict[str, int] = {suffix: 1024**power for power, suffix in enumerate("BKMGTPE")}
 _FORM = re.compile(r"([0-9]+)([BKMGTPE]?)(?:I?B)?", re.IGNORECASE)
@@ -46,6 +49,34 @@ class _Uuid(click.ParamType[bytes]):
         if len(uuid) != UUID_SIZE:
             self.fail(f"'{value}' is not a UUID (32 hexadecimal digits)", param, ctx)
         return uuid
+
+
+class SortOrder(click.ParamType[list[tuple[str, bool]]]):
+    """Names of columns parted by commas, each with + or - in front: pairs of a name and whether it descends."""
+
+    name = "columns"
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return f"[+|-]{'|'.join(self.names)},..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[tuple[str, bool]]:
+        if isinstance(value, list):
+            return value
+        keys = [(part.removeprefix("-").removeprefix("+"), part.startswith("-")) for part in str(value).split(",")]
+        for name, _ in keys:
+            if name not in self.names:
+                self.fail(f"'{name}' is none of {', '.join(self.names)}", param, ctx)
+        return keys
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  start-up
+
+        before = incomplete[: len(incomplete) - len(incomplete.rpartition(",")[2].lstrip("+-"))]
+        names = (before + name for name in self.names)
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 IMAGE = click.Path(readable=False)

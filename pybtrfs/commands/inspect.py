@@ -1,21 +1,28 @@
-"""`inspect dump-super | dump-tree`: structures as they stand, as btrfs-progs print them, or as JSON."""
+"""`inspect`: structures as they stand, as btrfs-progs print them, or as JSON."""
 
 import sys
 from collections.abc import Iterable, Iterator
+from time import perf_counter
 from typing import Any
 
 import click
 
 from pybtrfs._version import VERSION
-from pybtrfs.commands._image import image_options, open_image
+from pybtrfs.commands._image import image_options, open_image, split_place
 from pybtrfs.commands._session import Session, define
 from pybtrfs.commands._tree import group
-from pybtrfs.commands._types import IMAGE, SIZE
+from pybtrfs.commands._types import IMAGE, SIZE, SortOrder
+from pybtrfs.commands._units import unit_options, units_of
 from pybtrfs.errors import NotBtrfsError
 from pybtrfs.fs.dump import Request, dump, parse_tree_id
+from pybtrfs.fs.path import resolve
+from pybtrfs.fs.space import extents
+from pybtrfs.fs.treestats import tree_stats as gather
+from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.constants import MAGIC, SUPER_OFFSETS, U64_MAX
 from pybtrfs.ondisk.superblock import SUPERBLOCK
 from pybtrfs.render.dump_text import dump_text, options_of
+from pybtrfs.render.space import SORT_KEYS, chunk_json, chunk_lines, chunk_rows, stats_json, stats_lines
 from pybtrfs.render.superblock_text import dump_super_text
 from pybtrfs.volume.device import Device
 from pybtrfs.volume.opening import Where, open_device
@@ -98,6 +105,71 @@ def dump_tree(session: Session, image: str, tree: str | None, bfs: bool, backups
         else:
             sys.stdout.write(f"pybtrfs v{VERSION}\n")
             sys.stdout.writelines(dump_text(events, form, session.complainer(image)))
+
+
+@define(command, "rootid")
+@image_options
+def rootid(session: Session, image: str, **where: Any) -> None:
+    """Print the id of the subvolume that holds IMAGE:/PATH. Symbolic links are not followed."""
+    image, path = split_place(image)
+    with open_image(session, image, where) as filesystem:
+        found = resolve(filesystem, path).subvolume_id
+    if session.json:
+        session.print_json("rootid", found)
+    else:
+        session.print_lines([str(found)])
+
+
+@define(command, "list-chunks")
+@unit_options
+@click.option("--sort", "orders", type=SortOrder(*SORT_KEYS), multiple=True, help="Order of the rows (devid, pstart).")
+@image_options
+def list_chunks(session: Session, image: str, orders: Iterable[list[tuple[str, bool]]], **options: Any) -> None:
+    """Print each place that a chunk takes on a device, and how much of the chunk is used."""
+    units = units_of(options)
+    with open_image(session, image, options) as filesystem:
+        rows = chunk_rows(extents(filesystem))
+    for name, descending in reversed([key for order in orders for key in order]):
+        rows.sort(key=SORT_KEYS[name], reverse=descending)
+    if session.json:
+        session.print_json("list-chunks", [chunk_json(row) for row in rows])
+    else:
+        session.print_lines(chunk_lines(rows, units))
+
+
+@define(command, "tree-stats")
+@click.option("-b", "raw", is_flag=True, help="The same as --raw.")
+@click.option("-t", "tree", metavar="TREE", help="This tree alone: a number, or a name such as root, fs, csum.")
+@unit_options
+@image_options
+def tree_stats(session: Session, image: str, raw: bool, tree: str | None, **options: Any) -> None:
+    """Print how large trees are and how their blocks lie on the disk: the root, extent, csum and fs tree."""
+    units = units_of(options)
+    units = units._replace(raw=units.raw or raw)
+    wanted = _STATS if tree is None else {f"tree ({parse_tree_id(tree)})": (parse_tree_id(tree), True)}
+    documents = []
+    with open_image(session, image, options) as filesystem:
+        for name, (tree_id, find_inline) in wanted.items():
+            if not session.json:
+                session.print_lines([f"Calculating size of {name}"])
+            start = perf_counter()
+            stats = gather(filesystem.tree(tree_id), session.complainer(image), find_inline=find_inline)
+            if session.json:
+                documents.append({"tree": tree_id, **stats_json(stats)})
+            else:
+                seconds = perf_counter() - start if stats.levels > 1 else 0.0
+                session.print_lines(stats_lines(stats, seconds, units))
+    if session.json:
+        session.print_json("tree-stats", documents)
+
+
+_STATS = {
+    "root tree": (c.ROOT_TREE_OBJECTID, False),
+    "extent tree": (c.EXTENT_TREE_OBJECTID, False),
+    "csum tree": (c.CSUM_TREE_OBJECTID, False),
+    "fs tree": (c.FS_TREE_OBJECTID, True),
+}
+"""The trees that `tree-stats` walks, and whether inline data are added up."""
 
 
 def _copies(device: Device, offsets: Iterable[int]) -> Iterator[tuple[int, bytes]]:

@@ -1,31 +1,47 @@
-"""`subvolume list | show`, as `btrfs subvolume` prints them of a mounted filesystem."""
+"""`subvolume list | get-default | show`, as `btrfs subvolume` prints them of a mounted filesystem."""
 
 import os
 import sys
-from typing import Any
+from collections.abc import Callable
+from operator import eq, ge, le
+from typing import Any, NamedTuple
 
 import click
 
 from pybtrfs.commands._image import image_options, open_image, split_place
 from pybtrfs.commands._session import Session, define, escape
 from pybtrfs.commands._tree import group
-from pybtrfs.commands._types import UUID
+from pybtrfs.commands._types import UUID, SortOrder
 from pybtrfs.errors import NotFoundError, UsageError
+from pybtrfs.fs.path import default_subvolume_id, resolve
 from pybtrfs.fs.quota import find_qgroup
-from pybtrfs.fs.subvolume import Subvolume, Subvolumes
+from pybtrfs.fs.subvolume import TOP_LEVEL, Subvolume, Subvolumes
 from pybtrfs.fs.uuidtree import UuidTree
 from pybtrfs.render.json_values import bytes_field
-from pybtrfs.render.subvolumes import Columns, list_lines, show_lines, subvolume_json, table_cells, table_lines
+from pybtrfs.render.subvolumes import Columns, Row, list_lines, show_lines, subvolume_json, table_cells, table_lines
 from pybtrfs.render.tables import write_table
 
 command = group("subvolume")
 
-_SORT_KEYS = {
+_SORT_KEYS: dict[str, Callable[[Row], Any]] = {
     "gen": lambda row: row[0].root.generation,
-    "ogen": lambda row: row[0].root.otransid,
+    "ogen": lambda row: row[0].created,
     "rootid": lambda row: row[0].id,
     "path": lambda row: row[1],
 }
+_BOUNDS: dict[str, Callable[[int, int], bool]] = {"+": ge, "-": le, "": eq}
+
+
+class _Bound(click.ParamType[Callable[[int], bool]]):
+    """A number, or with + or - in front the least or the greatest that is wanted."""
+
+    name = "[+|-]N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Callable[[int], bool]:
+        sign, digits = (value[0], value[1:]) if value[:1] in ("+", "-") else ("", value)
+        if not (digits.isascii() and digits.isdigit()) or len(digits) > 20:
+            self.fail(f"'{value}' is not a generation (a number, with + or - in front for at least, at most)")
+        return lambda number: _BOUNDS[sign](number, int(digits))
 
 
 @define(command, "list")
@@ -37,30 +53,68 @@ _SORT_KEYS = {
 @click.option("-q", "parent_uuid", is_flag=True, help="Print the UUID of what it is a snapshot of.")
 @click.option("-R", "received_uuid", is_flag=True, help="Print the received UUID.")
 @click.option("-t", "table", is_flag=True, help="Print a table.")
+@click.option("-a", "everything", is_flag=True, help="Mark paths outside IMAGE:/PATH with <FS_TREE>/.")
+@click.option("-o", "below", is_flag=True, help="Only subvolumes right below IMAGE:/PATH.")
 @click.option("-s", "snapshots", is_flag=True, help="Only snapshots.")
 @click.option("-r", "read_only", is_flag=True, help="Only read-only subvolumes.")
 @click.option("-d", "deleted", is_flag=True, help="Only deleted subvolumes that are not cleaned up yet.")
-@click.option("--sort", "order", type=click.Choice(list(_SORT_KEYS)), default="rootid", help="Order of the rows.")
-def list_subvolumes(session: Session, image: str, table: bool, order: str, **options: Any) -> None:
+@click.option("-G", "gen", type=_Bound(), help="Only of this generation; +N at least, -N at most.")
+@click.option("-C", "ogen", type=_Bound(), help="Only of this generation at creation; +N, -N alike.")
+@click.option("--sort", "orders", type=SortOrder(*_SORT_KEYS), multiple=True, help="Order of the rows (rootid).")
+def list_subvolumes(session: Session, image: str, table: bool, **options: Any) -> None:
     """List the subvolumes and snapshots of IMAGE, the top level left out.
 
+    IMAGE may be IMAGE:/PATH: paths are then as seen from the subvolume that holds PATH, where they lead below it.
     In a pipe the lines are those of `btrfs subvolume list`; on a terminal they are a table.
     """
-    filters = {name: options.pop(name) for name in ("snapshots", "read_only", "deleted")}
+    wanted = _Wanted(**{name: options.pop(name) for name in _Wanted._fields})
+    keys = [key for order in options.pop("orders") for key in order]
+    everything, below = options.pop("everything"), options.pop("below")
     chosen = {name: options.pop(name) for name in Columns._fields if name != "otime"}
-    columns = Columns(**chosen, otime=filters["snapshots"])
-    columns = columns._replace(ogeneration=columns.ogeneration or filters["snapshots"])
+    columns = Columns(**chosen, otime=wanted.snapshots)
+    columns = columns._replace(ogeneration=columns.ogeneration or wanted.snapshots or wanted.ogen is not None)
     options.pop("generation")
+    image, path = split_place(image)
     with open_image(session, image, options) as filesystem:
+        top = resolve(filesystem, path).subvolume_id
         subvolumes = Subvolumes(filesystem)
-        rows = [(found, subvolumes.path(found)) for found in subvolumes if _wanted(found, **filters)]
-    rows.sort(key=_SORT_KEYS[order])
+        found = [subvolume for subvolume in subvolumes if subvolume.id != TOP_LEVEL and wanted(subvolume)]
+        if everything:
+            rows = [(s, b"" if s.parent == top else b"<FS_TREE>/", subvolumes.path(s)) for s in found]
+        elif below:
+            rows = [(s, b"", subvolumes.path(s)) for s in found if s.parent == top]
+        else:
+            rows = [(s, b"", subvolumes.path(s, top)) for s in found]
+    _print_list(session, [(s, mark + path) for s, mark, path in rows], keys, columns, table=table)
+
+
+def _print_list(
+    session: Session, rows: list[Row], keys: list[tuple[str, bool]], columns: Columns, *, table: bool
+) -> None:
+    for name, descending in reversed(keys):
+        rows.sort(key=_SORT_KEYS[name], reverse=descending)
     if session.json:
         session.print_json("subvolume-list", [subvolume_json(*row) for row in rows])
     elif sys.stdout.isatty() and rows and not table:
         write_table(*table_cells(rows, columns, escape), sys.stdout, plain=bool(os.environ.get("NO_COLOR")))
     else:
         session.print_lines((table_lines if table else list_lines)(rows, columns, escape))
+
+
+@define(command, "get-default")
+@image_options
+def get_default(session: Session, image: str, **where: Any) -> None:
+    """Print the subvolume that is mounted where none is named: id, generation, parent and path."""
+    with open_image(session, image, where) as filesystem:
+        subvolumes = Subvolumes(filesystem)
+        found = subvolumes.get(default_subvolume_id(filesystem))
+        path = subvolumes.path(found)
+    if session.json:
+        session.print_json("subvolume-get-default", subvolume_json(found, path))
+    elif found.id == TOP_LEVEL:
+        session.print_lines([f"ID {TOP_LEVEL} (FS_TREE)"])
+    else:
+        session.print_lines(list_lines([(found, path)], Columns(*[False] * len(Columns._fields)), escape))
 
 
 @define(command, "show")
@@ -87,12 +141,24 @@ def show(session: Session, image: str, rootid: int | None, uuid_text: str | None
         session.print_lines(show_lines(found, where_found, snapshots, qgroup, escape))
 
 
-def _wanted(subvolume: Subvolume, *, snapshots: bool, read_only: bool, deleted: bool) -> bool:
-    if deleted or subvolume.parent is None:
-        return deleted and subvolume.deleted
-    if snapshots and not any(subvolume.root.parent_uuid):
-        return False
-    return subvolume.root.read_only or not read_only
+class _Wanted(NamedTuple):
+    """Which subvolumes `list` was asked for."""
+
+    snapshots: bool
+    read_only: bool
+    deleted: bool
+    gen: Callable[[int], bool] | None
+    ogen: Callable[[int], bool] | None
+
+    def __call__(self, subvolume: Subvolume) -> bool:
+        root = subvolume.root
+        return (
+            (subvolume.parent is None) == self.deleted
+            and (any(root.parent_uuid) or not self.snapshots)
+            and (root.read_only or not self.read_only)
+            and (self.gen is None or self.gen(root.generation))
+            and (self.ogen is None or self.ogen(subvolume.created))
+        )
 
 
 def _id_of_uuid(tree: UuidTree, text: str) -> int:

@@ -1,17 +1,17 @@
-"""`uuid lookup | list`: subvolumes by UUID, through the UUID tree."""
+"""`uuid lookup | list | verify`: subvolumes by UUID, through the UUID tree."""
 
 from typing import Any
 
 import click
 
 from pybtrfs.commands._image import image_options, open_image
-from pybtrfs.commands._session import Session, define, escape
+from pybtrfs.commands._session import FSCK_LEFT, FSCK_NOT_CHECKED, FsckCommand, Session, define, escape
 from pybtrfs.commands._tree import group
 from pybtrfs.commands._types import UUID
 from pybtrfs.errors import CorruptError, NotFoundError
 from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.fs.subvolume import Subvolumes
-from pybtrfs.fs.uuidtree import UuidTree
+from pybtrfs.fs.uuidtree import UuidProblem, UuidTree
 from pybtrfs.ondisk.uuid import uuid_text
 
 _KINDS = {False: "own", True: "received"}
@@ -58,6 +58,34 @@ def list_entries(session: Session, image: str, **where: Any) -> None:
             session.print_lines(f"{uuid} {kind} {number}" for uuid, kind, number in entries)
 
 
+@define(command, "verify", cls=FsckCommand)
+@image_options
+def verify(session: Session, image: str, **where: Any) -> None:
+    """Compare the UUID tree with the subvolumes, both ways: a line for each difference.
+
+    Exits with 0 where there is none, 4 where there are some, 8 where the image could not be checked to the end.
+    """
+    found: list[UuidProblem] = []
+    with open_image(session, image, where) as filesystem:
+        try:
+            for problem in _uuid_tree(session, filesystem).verify():
+                found.append(problem)
+                if not session.json:
+                    session.print_lines([_problem_line(problem)])
+        except CorruptError as error:
+            session.complainer(image)(str(error))
+            session.status |= FSCK_NOT_CHECKED
+    if session.json:
+        complete = not session.status
+        rows = [
+            {"problem": p.kind, "uuid": uuid_text(p.uuid), "kind": _KINDS[p.received], "id": p.id, "text": p.text}
+            for p in found
+        ]
+        session.print_json("uuid-verify", {"complete": complete, "problems": rows})
+    if found:
+        session.status |= FSCK_LEFT
+
+
 def _uuid_tree(session: Session, filesystem: Filesystem) -> UuidTree:
     tree = UuidTree(filesystem)
     if not tree.current:
@@ -82,6 +110,11 @@ def _path_json(path: bytes | None) -> dict[str, Any]:
     from pybtrfs.render.json_values import bytes_field  # noqa: PLC0415  start-up
 
     return {"path": None} if path is None else bytes_field("path", path)
+
+
+def _problem_line(problem: UuidProblem) -> str:
+    uuid, kind = uuid_text(problem.uuid), _KINDS[problem.received]
+    return f"{problem.kind} {uuid} {kind} {problem.id or '-'}: {problem.text}"
 
 
 def _line(row: tuple[int, str, bytes | None], field: str | None) -> str:

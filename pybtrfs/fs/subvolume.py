@@ -38,6 +38,11 @@ class Subvolume(NamedTuple):
         """Whether only its remains are there, waiting to be cleaned up."""
         return self.root.refs == 0 and self.id != TOP_LEVEL
 
+    @property
+    def created(self) -> int:
+        """The generation in which it was created; root items of the short form know a snapshot's alone."""
+        return self.root.otransid or self.key_offset
+
 
 class Subvolumes:
     """The subvolumes of a filesystem, read once when asked and kept."""
@@ -61,8 +66,11 @@ class Subvolumes:
             raise NotFoundError(f"no subvolume with id {subvolume_id}")
         return self._remember(*found)
 
-    def find_path(self, subvolume: Subvolume) -> bytes | None:
-        """Its path from the top level, with no leading slash; None where no way leads to it (it was deleted)."""
+    def find_path(self, subvolume: Subvolume, start: int = TOP_LEVEL) -> bytes | None:
+        """Its path with no leading slash: from the subvolume `start` where that is above it, else from the top level.
+
+        Empty for the top level itself; None where no way leads to it, since it was deleted.
+        """
         parts: list[bytes] = []
         seen: set[int] = set()
         length = 0
@@ -74,12 +82,14 @@ class Subvolumes:
             length += len(subvolume.name) + len(subvolume.directory)
             if length > _LONGEST:
                 raise CorruptError(f"subvolume {subvolume.id}: lies on a path of over {_LONGEST} bytes")
+            if subvolume.parent == start:
+                return b"/".join(part for part in reversed(parts) if part)
             subvolume = self.get(subvolume.parent)
         return b"/".join(part for part in reversed(parts) if part) if subvolume.id == TOP_LEVEL else None
 
-    def path(self, subvolume: Subvolume) -> bytes:
-        """Its path from the top level; empty for the top level itself, DELETED for what no way leads to."""
-        found = self.find_path(subvolume)
+    def path(self, subvolume: Subvolume, start: int = TOP_LEVEL) -> bytes:
+        """The same, with DELETED for what no way leads to."""
+        found = self.find_path(subvolume, start)
         return DELETED if found is None else found
 
     def at_path(self, path: bytes) -> Subvolume:

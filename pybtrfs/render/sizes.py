@@ -1,9 +1,39 @@
-"""Byte counts for people, as btrfs-progs print them."""
+"""Byte counts for people, as btrfs-progs print them: rounded as their single-precision numbers are."""
 
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+from struct import Struct
+from typing import NamedTuple
+
+_SUFFIXES = {1024: ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"), 1000: ("B", "kB", "MB", "GB", "TB", "PB", "EB")}
+_FLOAT = Struct("<f")
 
 
-def size_text(size: int) -> str:
-    """With the largest unit that leaves at least 1, and two decimals, such as 8.00MiB."""
-    power = min((size.bit_length() - 1) // 10, len(_UNITS) - 1) if size else 0
-    return f"{size / 1024**power:.2f}{_UNITS[power]}"
+class Units(NamedTuple):
+    """How a byte count is printed."""
+
+    base: int = 1024  # or 1000
+    power: int | None = None  # of the unit; None for the largest that leaves at least 1
+    raw: bool = False  # the bare number of bytes
+
+
+HUMAN = Units()
+
+
+def size_text(size: int, units: Units = HUMAN) -> str:
+    """With a unit and two decimals, such as 8.00MiB; or as `units` say."""
+    if units.raw:
+        return str(size)
+    dividend, power, divisor = abs(size), units.power, 1
+    if power is None:
+        power = 0
+        while dividend // divisor >= units.base:  # all but the last division are of whole numbers
+            dividend, divisor, power = dividend // divisor, units.base, power + 1
+    else:
+        divisor = units.base**power
+    sign = "-" if size < 0 else ""
+    return f"{sign}{_single(_single(dividend) / _single(divisor)):.2f}{_SUFFIXES[units.base][power]}"
+
+
+def _single(number: float) -> float:
+    """The nearest number that a C float holds."""
+    value: float = _FLOAT.unpack(_FLOAT.pack(number))[0]
+    return value

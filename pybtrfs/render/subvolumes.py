@@ -116,7 +116,7 @@ def _cells(subvolume: Subvolume, path: str, columns: Columns) -> list[tuple[str,
     cells = [
         (True, "ID", str(subvolume.id)),
         (True, "gen", str(root.generation)),
-        (columns.ogeneration, "cgen", str(root.otransid)),
+        (columns.ogeneration, "cgen", str(subvolume.created)),
         (columns.parent, "parent", parent),
         (True, "top level", parent),
         (columns.otime, "otime", local_time(root.otime.sec)),

@@ -25,3 +25,19 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]], stream: T
     Console(file=stream, highlight=False, markup=False, emoji=False, color_system=None if plain else "auto").print(
         table
     )
+
+
+def text_table(rows: Sequence[Sequence[str]]) -> Iterable[str]:
+    """Lines of a table whose cells begin with `<` (to the left), `>` (to the right) or `*` (a character to fill)."""
+    widths = [
+        max((len(cell) - 1 for cell in column if cell[:1] in ("<", ">")), default=0)
+        for column in zip(*rows, strict=True)
+    ]
+    for row in rows:
+        yield " ".join(_cell(cell, width) for cell, width in zip(row, widths, strict=True))
+
+
+def _cell(cell: str, width: int) -> str:
+    if cell.startswith("*"):
+        return cell[1:] * width
+    return cell[1:].rjust(width) if cell.startswith(">") else cell[1:].ljust(width)

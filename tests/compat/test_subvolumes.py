@@ -42,6 +42,27 @@ def test_deleted_subvolumes_are_listed_as_such_and_lead_nowhere(kernel_image: Im
         assert ours("subvolume", "show", "-r", str(row["id"]), image).startswith("DELETED\n")
 
 
+@pytest.mark.parametrize("name", ["snapshots", "received", "old-snapshots", "half-deleted"])
+@pytest.mark.parametrize(
+    "options",
+    ["", "-a", "-o", "-a -o -p", "-G +10", "-G -11 -C +9", "-C 9 -t", "--sort=-gen,+path", "--sort=ogen,-rootid", "-d"],
+)
+def test_subvolume_list_of_a_place_prints_what_btrfs_prints_there(kernel_image: Image, name: str, options: str) -> None:
+    image = kernel_image(name)
+    rows = json.loads(ours("--format", "json", "subvolume", "list", image))["subvolume-list"][:3]
+    with judge.mounted(image, "subvolid=5", read_only=True) as top:
+        for path in ["", *(row["path"] for row in rows)]:
+            theirs = judge.btrfs("subvolume", "list", *options.split(), top / path)
+            assert ours("subvolume", "list", *options.split(), f"{image}:/{path}") == theirs
+
+
+@pytest.mark.parametrize("name", ["default", "labelled"])
+def test_subvolume_get_default_prints_what_btrfs_prints(kernel_image: Image, name: str) -> None:
+    with judge.mounted(kernel_image(name), "subvolid=5", read_only=True) as top:
+        theirs = judge.btrfs("subvolume", "get-default", top)
+    assert ours("subvolume", "get-default", kernel_image(name)) == theirs
+
+
 @pytest.mark.parametrize("name", IMAGES)
 def test_subvolume_show_prints_what_btrfs_prints_of_each_subvolume(kernel_image: Image, name: str) -> None:
     image = kernel_image(name)
@@ -81,6 +102,11 @@ def test_a_received_uuid_leads_to_every_subvolume_that_was_received_with_it(kern
     found = json.loads(ours("uuid", "lookup", image, doubled, "--format", "json"))["uuid-lookup"]
     own = [row["id"] for row in rows if row["uuid"] == doubled]  # the one that was sent is here, too
     assert [entry["kind"] for entry in found["subvolumes"]] == ["own"] * len(own) + ["received"] * uuids.count(doubled)
+
+
+@pytest.mark.parametrize("name", [*IMAGES, "half-deleted", "orphans", "metadata-uuid"])
+def test_the_uuid_tree_that_the_kernel_keeps_is_verified(kernel_image: Image, name: str) -> None:
+    assert ours("uuid", "verify", kernel_image(name)) == ""
 
 
 def test_a_uuid_that_nobody_carries_ends_with_1_and_a_line(kernel_image: Image) -> None:

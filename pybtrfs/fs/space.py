@@ -1,0 +1,90 @@
+"""Where space goes: devices, chunks with their block groups, and sums by type and profile.
+
+A device's DEV_ITEM stands in the chunk tree; a block group, in the extent tree or in a tree of its own, says
+how much of its chunk is used.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pybtrfs.fs.filesystem import Filesystem
+from pybtrfs.ondisk import constants as c
+from pybtrfs.ondisk.chunk import BLOCK_GROUP_ITEM, DEV_ITEM, BlockGroupItem, Chunk, DevItem
+from pybtrfs.ondisk.key import Key
+from pybtrfs.volume.profiles import find_profile
+
+
+class Usage(NamedTuple):
+    """All block groups of one type and profile: logical bytes."""
+
+    flags: int
+    total: int
+    used: int
+
+
+class Extent(NamedTuple):
+    """What a chunk takes on one device (twice on the same one for DUP): `length` bytes from `start`."""
+
+    devid: int
+    start: int
+    length: int
+    logical: int  # of the chunk
+    chunk: Chunk
+    used: int  # of the chunk's logical bytes
+
+
+def devices(filesystem: Filesystem) -> list[DevItem]:
+    """The filesystem's devices in the order of their ids, those that are missing included."""
+    first = Key(c.DEV_ITEMS_OBJECTID, c.DEV_ITEM_KEY, 0)
+    last = first._replace(offset=c.U64_MAX)
+    return [item.read(DEV_ITEM) for item in filesystem.chunk_tree.items(first, last)]
+
+
+def find_block_group(filesystem: Filesystem, start: int, length: int) -> BlockGroupItem | None:
+    """The block group of the chunk at a logical address."""
+    tree = filesystem.find_tree(c.BLOCK_GROUP_TREE_OBJECTID) or filesystem.tree(c.EXTENT_TREE_OBJECTID)
+    item = tree.find(Key(start, c.BLOCK_GROUP_ITEM_KEY, length))
+    return item.read(BLOCK_GROUP_ITEM) if item else None
+
+
+def extents(filesystem: Filesystem) -> Iterator[Extent]:
+    """Each stripe of each chunk, in the order of the chunks' logical addresses."""
+    for start, chunk in filesystem.volume.chunks:
+        group = find_block_group(filesystem, start, chunk.length)
+        used = group.used if group else 0
+        for stripe in chunk.stripes:
+            yield Extent(stripe.devid, stripe.offset, stripe_length(chunk), start, chunk, used)
+
+
+def stripe_length(chunk: Chunk) -> int:
+    """How many bytes a chunk takes on a device for each of its stripes."""
+    profile = find_profile(chunk.type)
+    assert profile is not None, "the chunk map lets none through"
+    if profile.whole:
+        return chunk.length
+    return chunk.length // max(1, (chunk.num_stripes - profile.parity) // profile.sub_stripes)
+
+
+def usages(filesystem: Filesystem) -> list[Usage]:
+    """Sums by type and profile, in the order of their flags."""
+    sums: dict[int, Usage] = {}
+    for start, chunk in filesystem.volume.chunks:
+        group = find_block_group(filesystem, start, chunk.length)
+        flags = chunk.type & (c.BLOCK_GROUP_TYPE_MASK | c.BLOCK_GROUP_PROFILE_MASK)
+        _, total, used = sums.get(flags, Usage(flags, 0, 0))
+        sums[flags] = Usage(flags, total + chunk.length, used + (group.used if group else 0))
+    return [sums[flags] for flags in sorted(sums)]
+
+
+def global_reserve(filesystem: Filesystem) -> int:
+    """Bytes that the kernel sets aside for its own metadata when it mounts (`btrfs_update_global_block_rsv`)."""
+    sb = filesystem.superblock
+    trees = [c.EXTENT_TREE_OBJECTID, c.CSUM_TREE_OBJECTID, c.FREE_SPACE_TREE_OBJECTID, c.BLOCK_GROUP_TREE_OBJECTID]
+    found = [root[1] for root in map(filesystem.find_root_item, trees) if root]
+    insertion = filesystem.nodesize * _MAX_LEVEL * 2
+    delayed = _UNLINK_UNITS * (2 if sb.compat_ro_flags & c.COMPAT_RO_FREE_SPACE_TREE else 1)
+    least = insertion * (1 + len(found) + _UNLINK_UNITS + delayed)
+    return min(max(sum(root.bytes_used for root in found), least), _MOST_RESERVED)
+
+
+_MAX_LEVEL, _UNLINK_UNITS, _MOST_RESERVED = 8, 6, 512 << 20
