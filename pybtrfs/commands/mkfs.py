@@ -1,14 +1,16 @@
-"""`mkfs`: make an empty filesystem in an image file or block device."""
+"""`mkfs`: make an empty filesystem in image files or block devices."""
 
 import os
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import click
 
 from pybtrfs.commands._session import Session, define, escape, naming
 from pybtrfs.commands._types import IMAGE, SIZE, UUID
-from pybtrfs.mkfs.format import open_target, write_plan
+from pybtrfs.errors import UsageError
+from pybtrfs.mkfs.format import Destination, open_target, write_plan
 from pybtrfs.mkfs.options import Request, feature_lines, resolve
 from pybtrfs.mkfs.plan import plan
 from pybtrfs.render.mkfs import summary_json, summary_lines
@@ -23,15 +25,15 @@ def _list_features(ctx: click.Context, param: click.Parameter, lists: tuple[str,
 
 
 @define(name="mkfs")
-@click.argument("image", type=IMAGE)
+@click.argument("images", metavar="IMAGE...", type=IMAGE, nargs=-1, required=True)
 @click.option("-L", "--label", default="", help="Label, at most 255 bytes.")
 @click.option("-U", "--uuid", "fsid", type=UUID, help="UUID of the filesystem (random).")
-@click.option("--device-uuid", type=UUID, help="UUID of the device (random).")
+@click.option("--device-uuid", type=UUID, help="UUID of the device, where there is one (random).")
 @click.option("-n", "--nodesize", type=SIZE, help="Size of tree blocks (16K).")
 @click.option("-s", "--sectorsize", type=SIZE, default="4K", help="Size of data blocks (4K).")
-@click.option("-b", "--byte-count", type=SIZE, help="Size of the filesystem; makes or grows a regular file.")
-@click.option("-d", "--data", metavar="PROFILE", help="Profile of data: single, dup (single).")
-@click.option("-m", "--metadata", metavar="PROFILE", help="Profile of metadata: single, dup (dup).")
+@click.option("-b", "--byte-count", type=SIZE, help="Size of each device; makes or grows a regular file.")
+@click.option("-d", "--data", metavar="PROFILE", help="Profile of data, such as raid1 (single).")
+@click.option("-m", "--metadata", metavar="PROFILE", help="Profile of metadata (dup; raid1 on several).")
 @click.option("-M", "--mixed", is_flag=True, help="Data and metadata in shared block groups.")
 @click.option(
     "--csum", "--checksum", metavar="TYPE", default="crc32c", help="crc32c, xxhash, sha256 or blake2 (crc32c)."
@@ -50,23 +52,47 @@ def _list_features(ctx: click.Context, param: click.Parameter, lists: tuple[str,
 @click.option("-f", "--force", is_flag=True, help="Overwrite what lives there.")
 @click.option("-K", "--nodiscard", is_flag=True, help="Leave old contents in place, do not discard them.")
 def command(
-    session: Session, image: str, label: str, byte_count: int | None, force: bool, nodiscard: bool, **wishes: Any
+    session: Session,
+    images: tuple[str, ...],
+    label: str,
+    byte_count: int | None,
+    force: bool,
+    nodiscard: bool,
+    **wishes: Any,
 ) -> None:
-    """Make an empty filesystem in IMAGE, a regular file or block device.
+    """Make an empty filesystem in IMAGE, a regular file or block device, or over several of them.
 
     With -b a file that is missing is made. What holds a filesystem or partition table is refused, unless -f.
     """
-    options = resolve(Request(label=os.fsencode(label), **wishes), notice=session.notice)
-    with naming(image), open_target(image, options, byte_count, force=force) as target:
-        made = plan(options, target.size, clock=_now, uuids=_new_uuid)
-        discard = None if nodiscard else target.device.discard
-        write_plan(made, target.device, found=target.found, discard=discard)
+    _refuse_twins(images)
+    options = resolve(Request(label=os.fsencode(label), **wishes), len(images), session.notice)
+    with ExitStack() as stack:
+        targets = []
+        for image in images:
+            with naming(image):
+                target = open_target(image, options, byte_count, force=force, devices=len(images))
+                targets.append(stack.enter_context(target))
+        with naming(images[0]):
+            made = plan(options, [target.size for target in targets], clock=_now, uuids=_new_uuid)
+            write_plan(made, [Destination(t.device, t.found, None if nodiscard else t.device.discard) for t in targets])
         if session.verbose:
-            session.notice(f"{image}: {len(made.blocks)} tree blocks, {len(made.superblocks())} superblocks written")
+            copies = sum(len(made.superblocks(member.devid)) for member in made.spec.members)
+            session.notice(f"{images[0]}: {len(made.blocks)} tree blocks, {copies} superblocks written")
+    paths = [os.fsencode(image) for image in images]
     if session.json:
-        session.print_json("mkfs", summary_json(made, os.fsencode(image)))
+        session.print_json("mkfs", summary_json(made, paths))
     elif not session.quiet:
-        session.print_lines(summary_lines(made, os.fsencode(image), escape))
+        session.print_lines(summary_lines(made, paths, escape))
+
+
+def _refuse_twins(images: tuple[str, ...]) -> None:
+    """The same file or device under two names."""
+    seen: dict[str, str] = {}
+    for image in images:
+        real = os.path.realpath(image)
+        if real in seen:
+            raise UsageError(f"{image} is given twice" if seen[real] == image else f"{image} is {seen[real]} again")
+        seen[real] = image
 
 
 def _now() -> int:

@@ -1,16 +1,16 @@
 """Writing a plan to a device, so that a power cut leaves the old state, nothing valid, or the new filesystem.
 
-The order, with a flush between the steps:
+The order, with a flush between the steps, each of which is taken on all devices before the next:
 
 1. zeros over the superblock and its mirrors: from here on the device holds no filesystem;
 2. everything else by which something could be recognised is wiped: what `signatures` found, the first and the
    last 2 MiB (boot sectors, partition tables, RAID members); the rest is discarded where asked;
 3. all tree blocks;
 4. the superblock's mirrors;
-5. the primary superblock: from here on the device holds the new filesystem, all of it.
+5. the primary superblock, on the first device last: from here on the devices hold the new filesystem, all of it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -42,19 +42,21 @@ class Target(NamedTuple):
 
 
 @contextmanager
-def open_target(path: str, options: Options, byte_count: int | None, *, force: bool) -> Iterator[Target]:
-    """The device at `path`, of which the filesystem is to use `byte_count` bytes, or all.
+def open_target(
+    path: str, options: Options, byte_count: int | None, *, force: bool, devices: int = 1
+) -> Iterator[Target]:
+    """The device at `path`, one of so many, of which the filesystem is to use `byte_count` bytes, or all.
 
     A regular file that is missing is made, and one that is too short grows, to `byte_count`. `RefusedError`
     where something lives there and `force` is not given, and always where the kernel holds it.
     """
-    made = _make_missing(path, options, byte_count)
+    made = _make_missing(path, options, byte_count, devices)
     device = FileDevice(path, writable=True)
     try:
         device.lock()
         _refuse_held(path)
         size = device.size if byte_count is None else byte_count
-        check_size(options, size)
+        check_size(options, size, devices)
         if size > device.size and device.is_block_device:
             raise DeviceError(f"{path}: has {device.size} bytes, {size} are asked for")
         found = find_signatures(device)
@@ -73,15 +75,29 @@ def open_target(path: str, options: Options, byte_count: int | None, *, force: b
         device.close()
 
 
-def write_plan(plan: Plan, device: Device, *, found: Iterable[Found] = (), discard: Discard | None = None) -> None:
-    """Make the planned filesystem on `device`; `found` is what lives there, `discard` frees old contents."""
-    fitting = [offset for offset in c.SUPER_OFFSETS if offset + SUPERBLOCK.size <= device.size]
-    _put(device, [(offset, bytes(SUPERBLOCK.size)) for offset in fitting])
-    _wipe(plan.spec.size, device, found, discard)
-    _put(device, plan.writes())
-    primary, *mirrors = plan.superblocks()
-    _put(device, mirrors)
-    _put(device, [primary])
+class Destination(NamedTuple):
+    """A device to write to, what lives on it now, and how old contents are freed."""
+
+    device: Device
+    found: Sequence[Found] = ()
+    discard: Discard | None = None
+
+
+def write_plan(plan: Plan, destinations: Sequence[Destination]) -> None:
+    """Make the planned filesystem on the devices, which stand in the order of their devids."""
+    members = list(zip(plan.spec.members, destinations, strict=True))
+    for _, place in members:
+        fitting = [offset for offset in c.SUPER_OFFSETS if offset + SUPERBLOCK.size <= place.device.size]
+        _put(place.device, [(offset, bytes(SUPERBLOCK.size)) for offset in fitting])
+    for member, place in members:
+        _wipe(member.size, place)
+    writes = list(plan.writes())
+    for member, place in members:
+        _put(place.device, [(write.offset, write.data) for write in writes if write.devid == member.devid])
+    for member, place in members:
+        _put(place.device, plan.superblocks(member.devid)[1:])
+    for member, place in reversed(members):
+        _put(place.device, plan.superblocks(member.devid)[:1])
 
 
 def _put(device: Device, writes: Iterable[tuple[int, bytes]]) -> None:
@@ -90,7 +106,8 @@ def _put(device: Device, writes: Iterable[tuple[int, bytes]]) -> None:
     device.flush()
 
 
-def _wipe(size: int, device: Device, found: Iterable[Found], discard: Discard | None) -> None:
+def _wipe(size: int, place: Destination) -> None:
+    device, found, discard = place
     zeroed = size if discard is not None and discard(0, size) else 0
     for offset, length in _recognisable(size, device, found):
         end = min(offset + length, device.size)
@@ -107,13 +124,13 @@ def _recognisable(size: int, device: Device, found: Iterable[Found]) -> Iterator
     yield from ((place.offset, place.length) for place in found)
 
 
-def _make_missing(path: str, options: Options, byte_count: int | None) -> bool:
+def _make_missing(path: str, options: Options, byte_count: int | None, devices: int) -> bool:
     """Make the file where there is none; whether it was made."""
     if file_exists(path):
         return False
     if byte_count is None:
         raise DeviceError(f"{path}: does not exist; -b SIZE creates it")
-    check_size(options, byte_count)
+    check_size(options, byte_count, devices)
     create_file(path)
     return True
 

@@ -51,7 +51,8 @@ NOT_BUILT = frozenset({"quota", "squota", "zoned", "extent-tree-v2", "rst", "rai
 """Names that btrfs-progs know and this version does not make."""
 
 CSUM_NAMES = {name: csum for csum in CSUM_TYPES.values() for name in csum.option_names}
-SINGLE, DUP = BY_NAME["single"], BY_NAME["dup"]
+SINGLE, DUP, RAID1 = BY_NAME["single"], BY_NAME["dup"], BY_NAME["raid1"]
+MOST_DEVICES = 58  # stripes of two chunks fit the superblock's array
 _PROFILE_FEATURES = {
     c.BLOCK_GROUP_RAID5: "raid56",
     c.BLOCK_GROUP_RAID6: "raid56",
@@ -122,6 +123,10 @@ def resolve(request: Request, devices: int = 1, notice: Callable[[str], None] = 
     if request.mixed:
         features = features.with_("mixed-bg")
     mixed = features.has("mixed-bg")
+    if devices > MOST_DEVICES:
+        raise UsageError(f"{devices} devices are given, at most {MOST_DEVICES} can be")
+    if devices > 1 and request.device_uuid is not None:
+        raise UsageError(f"a device's UUID can be given where there is one device, given are {devices}")
     data, metadata = _profiles(request, mixed, devices)
     for profile in (metadata, data):
         if profile.flag in _PROFILE_FEATURES:
@@ -169,7 +174,7 @@ def feature_lines() -> list[str]:
 
 
 def _profiles(request: Request, mixed: bool, devices: int) -> tuple[Profile, Profile]:
-    defaults = (SINGLE, SINGLE) if mixed else (SINGLE, DUP)
+    defaults = (SINGLE, SINGLE) if mixed else (SINGLE, DUP if devices == 1 else RAID1)
     asked = ("data", request.data), ("metadata", request.metadata)
     data, metadata = (
         default if name is None else _by_name(name, BY_NAME, f"{kind} profile")

@@ -6,15 +6,16 @@ what those trees hold. So the trees are built in rounds: each takes the layout t
 round gives the layout that it took. The sizes of items do not depend on addresses, so three rounds do.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from pybtrfs.btree.block import Block
 from pybtrfs.btree.bulk import BlockForm, BuiltTree, build_tree
 from pybtrfs.checksum import seal
-from pybtrfs.mkfs.blockgroups import Place, block_addresses, place_block_groups
+from pybtrfs.mkfs.blockgroups import FIRST_DEVID, block_addresses, place_block_groups
 from pybtrfs.mkfs.options import Options
-from pybtrfs.mkfs.trees import Layout, Spec, TreeBlock, chunk_items, device_item, trees_of
+from pybtrfs.mkfs.striping import striped
+from pybtrfs.mkfs.trees import Layout, Member, Spec, TreeBlock, chunk_items, device_item, trees_of
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.key import KEY, MIN_KEY
 from pybtrfs.ondisk.superblock import ROOT_BACKUP, SUPERBLOCK, RootBackup, Superblock
@@ -24,51 +25,59 @@ GENERATION = 8  # what btrfs-progs arrive at after their several transactions; o
 _ROUNDS = 8
 
 
+class Write(NamedTuple):
+    """Bytes, and where they go."""
+
+    devid: int
+    offset: int
+    data: bytes
+
+
 class Plan(NamedTuple):
-    """A filesystem on one device, ready to be written."""
+    """A filesystem on its devices, ready to be written."""
 
     spec: Spec
     layout: Layout
     blocks: tuple[tuple[int, bytes], ...]  # logical address and bytes, by address
-    superblock: Superblock  # the primary copy, without its checksum
+    superblock: Superblock  # the primary copy of the first device, without its checksum
 
-    def writes(self) -> Iterator[tuple[int, bytes]]:
-        """Physical offset and bytes of every copy of every tree block."""
-        for bytenr, block in self.blocks:
-            for place in self.places(bytenr):
-                yield place.physical, block
+    def writes(self) -> Iterator[Write]:
+        """Every copy of every tree block, and the parity over them."""
+        for group in self.spec.groups:
+            inside = [block for block in self.blocks if group.start <= block[0] < group.start + group.length]
+            for place, data in striped(group, inside):
+                yield Write(place.devid, place.physical, data)
 
-    def places(self, bytenr: int) -> list[Place]:
-        """Where on the device the copies of a logical address are."""
-        group = next(group for group in self.spec.groups if group.start <= bytenr < group.start + group.length)
-        return [Place(place.devid, place.physical + bytenr - group.start) for place in group.stripes]
+    def superblocks(self, devid: int = FIRST_DEVID) -> list[tuple[int, bytes]]:
+        """Physical offset and bytes of each superblock copy that fits on a device, the primary first."""
+        member = next(member for member in self.spec.members if member.devid == devid)
+        superblock = self.superblock._replace(dev_item=device_item(self.spec, member))
+        fitting = [offset for offset in c.SUPER_OFFSETS if offset + SUPERBLOCK.size <= member.size]
+        return [(offset, self._sealed(superblock._replace(bytenr=offset))) for offset in fitting]
 
-    def superblocks(self) -> list[tuple[int, bytes]]:
-        """Physical offset and bytes of each superblock copy that fits, the primary first."""
-        fitting = [offset for offset in c.SUPER_OFFSETS if offset + SUPERBLOCK.size <= self.spec.size]
-        return [(offset, self._sealed(offset)) for offset in fitting]
-
-    def _sealed(self, offset: int) -> bytes:
-        raw = bytearray(SUPERBLOCK.pack(self.superblock._replace(bytenr=offset)))
+    def _sealed(self, superblock: Superblock) -> bytes:
+        raw = bytearray(SUPERBLOCK.pack(superblock))
         seal(self.spec.options.csum_type, raw)
         return bytes(raw)
 
 
-def plan(options: Options, size: int, clock: Callable[[], int], uuids: Callable[[], bytes]) -> Plan:
-    """An empty filesystem on a device of `size` bytes.
+def plan(options: Options, sizes: Sequence[int], clock: Callable[[], int], uuids: Callable[[], bytes]) -> Plan:
+    """An empty filesystem on devices of so many bytes each; the first one has devid 1.
 
-    `clock` gives seconds since 1970, `uuids` a new UUID of 16 bytes each time. Raises `DeviceError` where the
+    `clock` gives seconds since 1970, `uuids` a new UUID of 16 bytes each time. Raises `DeviceError` where a
     device is too small.
     """
-    size -= size % options.sectorsize
+    sizes = [size - size % options.sectorsize for size in sizes]
+    fsid, first = options.fsid or uuids(), options.device_uuid or uuids()
+    chunk_tree_uuid, subvolume_uuid = uuids(), uuids()
+    device_uuids = [first, *(uuids() for _ in sizes[1:])]
     spec = Spec(
         options=options,
-        size=size,
-        groups=tuple(place_block_groups(options, size)),
-        fsid=options.fsid or uuids(),
-        device_uuid=options.device_uuid or uuids(),
-        chunk_tree_uuid=uuids(),
-        subvolume_uuid=uuids(),
+        members=tuple(map(Member, range(FIRST_DEVID, FIRST_DEVID + len(sizes)), sizes, device_uuids)),
+        groups=tuple(place_block_groups(options, sizes)),
+        fsid=fsid,
+        chunk_tree_uuid=chunk_tree_uuid,
+        subvolume_uuid=subvolume_uuid,
         now=clock(),
         generation=GENERATION,
     )
@@ -136,7 +145,7 @@ def _superblock(spec: Spec, layout: Layout) -> Superblock:
         total_bytes=spec.size,
         bytes_used=len(layout.blocks) * options.nodesize,
         root_dir_objectid=c.ROOT_TREE_DIR_OBJECTID,
-        num_devices=1,
+        num_devices=len(spec.members),
         sectorsize=options.sectorsize,
         nodesize=options.nodesize,
         leafsize=options.nodesize,
@@ -150,7 +159,7 @@ def _superblock(spec: Spec, layout: Layout) -> Superblock:
         root_level=root.level,
         chunk_root_level=chunk_root.level,
         log_root_level=0,
-        dev_item=device_item(spec),
+        dev_item=device_item(spec, spec.members[0]),
         label=options.label,
         cache_generation=0 if options.features.has("free-space-tree") else c.U64_MAX,
         uuid_tree_generation=spec.generation,  # the tree is right: no mount need look it over, as it must with C's 0
@@ -185,7 +194,7 @@ def _backups(spec: Spec, layout: Layout) -> tuple[RootBackup, ...]:
         csum_root_gen=spec.generation,
         total_bytes=spec.size,
         bytes_used=len(layout.blocks) * spec.options.nodesize,
-        num_devices=1,
+        num_devices=len(spec.members),
         unused_64=b"",
         tree_root_level=root.level,
         chunk_root_level=chunk.level,

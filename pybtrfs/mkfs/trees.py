@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pybtrfs.btree.bulk import BuiltTree
 from pybtrfs.checksum import name_hash
-from pybtrfs.mkfs.blockgroups import DEVID, BlockGroup, used_on_device
+from pybtrfs.mkfs.blockgroups import BlockGroup, used_on_device
 from pybtrfs.mkfs.options import Options
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.chunk import (
@@ -40,18 +40,30 @@ _DIRECTORY_MODE = 0o40755
 _NO_TIME = Timespec(0, 0)
 
 
+class Member(NamedTuple):
+    """A device of the filesystem."""
+
+    devid: int
+    size: int  # bytes of the device that the filesystem uses
+    uuid: bytes
+
+
 class Spec(NamedTuple):
     """All that is settled before a block has an address."""
 
     options: Options
-    size: int  # bytes of the device that the filesystem uses
+    members: tuple[Member, ...]  # by devid
     groups: tuple[BlockGroup, ...]
     fsid: bytes
-    device_uuid: bytes
     chunk_tree_uuid: bytes
     subvolume_uuid: bytes  # of the top-level subvolume
     now: int  # seconds since 1970
     generation: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of all devices."""
+        return sum(member.size for member in self.members)
 
 
 class TreeBlock(NamedTuple):
@@ -88,10 +100,11 @@ def trees_of(options: Options) -> list[TreeRow]:
     return [row for row in TREES if row.feature is None or options.features.has(row.feature)]
 
 
-def device_item(spec: Spec) -> DevItem:
-    """The device, as it stands in the chunk tree and in the superblock."""
-    align, used = spec.options.sectorsize, used_on_device(list(spec.groups))
-    return DevItem(DEVID, spec.size, used, align, align, align, 0, 0, 0, 0, 0, 0, uuid=spec.device_uuid, fsid=spec.fsid)
+def device_item(spec: Spec, member: Member) -> DevItem:
+    """A device, as it stands in the chunk tree and in its own superblock."""
+    align, used = spec.options.sectorsize, used_on_device(spec.groups, member.devid)
+    numbers = (member.devid, member.size, used, align, align, align, 0, 0, 0, 0, 0, 0)
+    return DevItem(*numbers, uuid=member.uuid, fsid=spec.fsid)
 
 
 def chunk_items(spec: Spec, kinds: int = c.BLOCK_GROUP_TYPE_MASK) -> Iterator[Item]:
@@ -103,6 +116,7 @@ def chunk_items(spec: Spec, kinds: int = c.BLOCK_GROUP_TYPE_MASK) -> Iterator[It
 
 
 def _chunk(spec: Spec, group: BlockGroup) -> Chunk:
+    uuids = {member.devid: member.uuid for member in spec.members}
     return Chunk(
         length=group.length,
         owner=c.EXTENT_TREE_OBJECTID,
@@ -113,20 +127,22 @@ def _chunk(spec: Spec, group: BlockGroup) -> Chunk:
         sector_size=spec.options.sectorsize,
         num_stripes=len(group.stripes),
         sub_stripes=group.sub_stripes,
-        stripes=tuple(Stripe(place.devid, place.physical, spec.device_uuid) for place in group.stripes),
+        stripes=tuple(Stripe(place.devid, place.physical, uuids[place.devid]) for place in group.stripes),
     )
 
 
 def _chunk_tree(spec: Spec, _: Layout) -> Iterator[Item]:
-    yield Key(c.DEV_ITEMS_OBJECTID, c.DEV_ITEM_KEY, DEVID), DEV_ITEM.build(device_item(spec))
+    for member in spec.members:
+        yield Key(c.DEV_ITEMS_OBJECTID, c.DEV_ITEM_KEY, member.devid), DEV_ITEM.build(device_item(spec, member))
     yield from chunk_items(spec)
 
 
 def _device_tree(spec: Spec, _: Layout) -> Iterator[Item]:
-    yield Key(c.DEV_STATS_OBJECTID, c.PERSISTENT_ITEM_KEY, DEVID), DEV_STATS.build(DevStats(0, 0, 0, 0, 0))
+    for member in spec.members:
+        yield Key(c.DEV_STATS_OBJECTID, c.PERSISTENT_ITEM_KEY, member.devid), DEV_STATS.build(DevStats(0, 0, 0, 0, 0))
     for place, group in sorted((place, owner) for owner in spec.groups for place in owner.stripes):
         ids = c.CHUNK_TREE_OBJECTID, c.FIRST_CHUNK_TREE_OBJECTID
-        extent = DevExtent(*ids, group.start, group.length, spec.chunk_tree_uuid)
+        extent = DevExtent(*ids, group.start, group.stripe_length, spec.chunk_tree_uuid)
         yield Key(place.devid, c.DEV_EXTENT_KEY, place.physical), DEV_EXTENT.build(extent)
 
 

@@ -1,9 +1,8 @@
 """What `mkfs` says about the filesystem that it made: the lines of mkfs.btrfs(8), or the same as JSON."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from pybtrfs.mkfs.blockgroups import DEVID
 from pybtrfs.mkfs.plan import Plan
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.uuid import uuid_text
@@ -17,12 +16,13 @@ _KINDS = {  # in the order in which they are listed
 }
 
 
-def summary_lines(plan: Plan, path: bytes, escape: Callable[[str | bytes], str]) -> Iterator[str]:
+def summary_lines(plan: Plan, paths: Sequence[bytes], escape: Callable[[str | bytes], str]) -> Iterator[str]:
     """The summary for people, as mkfs.btrfs prints it."""
     options, size = plan.spec.options, size_text(plan.spec.size)
     yield f"Label:              {escape(options.label)}".rstrip()
     yield f"UUID:               {uuid_text(plan.spec.fsid)}"
-    yield f"Device UUID:        {uuid_text(plan.spec.device_uuid)}"
+    if len(plan.spec.members) == 1:
+        yield f"Device UUID:        {uuid_text(plan.spec.members[0].uuid)}"
     yield f"Node size:          {options.nodesize}"
     yield f"Sector size:        {options.sectorsize}"
     yield f"Filesystem size:    {size}"
@@ -31,18 +31,22 @@ def summary_lines(plan: Plan, path: bytes, escape: Callable[[str | bytes], str])
         yield f"  {kind + ':':<18}{profile:<8} {size_text(length):>16}"
     yield f"Features:           {', '.join(options.features.names)}"
     yield f"Checksum:           {options.csum_type.name}"
-    yield "Number of devices:  1"
+    yield f"Number of devices:  {len(plan.spec.members)}"
     yield "Devices:"
     yield "   ID        SIZE  PATH"
-    yield f"{DEVID:>5}  {size:>10}  {escape(path)}"
+    for member, path in zip(plan.spec.members, paths, strict=True):
+        yield f"{member.devid:>5}  {size_text(member.size):>10}  {escape(path)}"
 
 
-def summary_json(plan: Plan, path: bytes) -> dict[str, Any]:
+def summary_json(plan: Plan, paths: Sequence[bytes]) -> dict[str, Any]:
     """The summary as values; sizes in bytes."""
     from pybtrfs.render.json_values import bytes_field  # noqa: PLC0415  start-up
 
     options = plan.spec.options
-    device = {"devid": DEVID, "uuid": uuid_text(plan.spec.device_uuid), "size": plan.spec.size}
+    devices = [
+        {"devid": member.devid, "uuid": uuid_text(member.uuid), "size": member.size, **bytes_field("path", path)}
+        for member, path in zip(plan.spec.members, paths, strict=True)
+    ]
     return {
         **bytes_field("label", options.label),
         "uuid": uuid_text(plan.spec.fsid),
@@ -54,7 +58,7 @@ def summary_json(plan: Plan, path: bytes) -> dict[str, Any]:
         ],
         "features": options.features.names,
         "checksum": options.csum_type.name,
-        "devices": [{**device, **bytes_field("path", path)}],
+        "devices": devices,
     }
 
 

@@ -1,48 +1,50 @@
-"""Parity of raid5 and raid6: P is the exclusive or of a row's data, Q a sum weighted by powers of 2 in GF(2^8).
+"""The parities of RAID5 and RAID6 over pieces of one length, and what they give back.
 
-The field is the one of the kernel's raid6 library: polynomial 0x11d, generator 2. A row is the data of its
-stripes in order; multiplying bytes by a constant is one `bytes.translate`, adding is one exclusive or of large
-integers, so no numpy is needed. (H. Peter Anvin, "The mathematics of RAID-6".)
+P is the exclusive or of a row's pieces. Q is their sum in GF(2^8), in which addition is the exclusive or, modulo
+x^8 + x^4 + x^3 + x^2 + 1 (0x11d), the n-th piece multiplied by 2 to the power n. Multiplying a whole piece is one
+`bytes.translate`, adding two one exclusive or of large integers, so no numpy is needed. (H. Peter Anvin, "The
+mathematics of RAID-6".)
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 _POLYNOMIAL = 0x11D
 _ORDER = 255
 
 
-def xor(parts: Iterable[bytes], length: int) -> bytes:
-    """The exclusive or of byte strings of `length` bytes."""
+def p_of(pieces: Sequence[bytes]) -> bytes:
+    """The exclusive or of the pieces, which all have one length; at least one."""
     total = 0
-    for part in parts:
-        total ^= int.from_bytes(part, "little")
-    return total.to_bytes(length, "little")
+    for piece in pieces:
+        total ^= int.from_bytes(piece, "little")
+    return total.to_bytes(len(pieces[0]), "little")
 
 
-def q_of(data: Sequence[bytes], length: int) -> bytes:
-    """Q of a row: the sum of 2**index times each data stripe."""
-    return xor((multiplied(part, power(index)) for index, part in enumerate(data)), length)
+def q_of(pieces: Sequence[bytes]) -> bytes:
+    """The Q parity of the pieces, in the order of the data in a row."""
+    total = bytes(len(pieces[0]))
+    for piece in reversed(pieces):  # Horner's scheme
+        total = p_of([multiplied(total, 2), piece])
+    return total
 
 
-def from_p(data: Sequence[bytes | None], p: bytes, wanted: int) -> bytes:
-    """Data stripe `wanted` from P and all other data stripes."""
-    return xor([p, *_others(data, wanted)], len(p))
+def from_p(row: Sequence[bytes | None], p: bytes, wanted: int) -> bytes:
+    """Piece `wanted` of a row from P and all other pieces."""
+    return p_of([p, *_known(row, len(p), wanted)])
 
 
-def from_q(data: Sequence[bytes | None], q: bytes, wanted: int) -> bytes:
-    """Data stripe `wanted` from Q and all other data stripes."""
-    known = [bytes(len(q)) if index == wanted else part or b"" for index, part in enumerate(data)]
-    return multiplied(xor([q, q_of(known, len(q))], len(q)), inverse(power(wanted)))
+def from_q(row: Sequence[bytes | None], q: bytes, wanted: int) -> bytes:
+    """Piece `wanted` of a row from Q and all other pieces."""
+    return multiplied(p_of([q, q_of(_known(row, len(q), wanted))]), inverse(power(wanted)))
 
 
-def from_p_and_q(data: Sequence[bytes | None], p: bytes, q: bytes, wanted: int, other: int) -> bytes:
-    """Data stripe `wanted` from P, Q and the data stripes but `wanted` and `other`."""
-    length = len(p)
-    known = [bytes(length) if index in (wanted, other) else part or b"" for index, part in enumerate(data)]
-    p_rest, q_rest = xor([p, *known], length), xor([q, q_of(known, length)], length)
+def from_p_and_q(row: Sequence[bytes | None], p: bytes, q: bytes, wanted: int, other: int) -> bytes:
+    """Piece `wanted` of a row from P, Q and the pieces but `wanted` and `other`."""
+    known = _known(row, len(p), wanted, other)
+    p_rest, q_rest = p_of([p, *known]), p_of([q, q_of(known)])
     weight = power(other) ^ power(wanted)
-    return multiplied(xor([multiplied(p_rest, power(other)), q_rest], length), inverse(weight))
+    return multiplied(p_of([multiplied(p_rest, power(other)), q_rest]), inverse(weight))
 
 
 def multiplied(data: bytes, factor: int) -> bytes:
@@ -60,8 +62,9 @@ def inverse(value: int) -> int:
     return _powers()[(_ORDER - _powers().index(value)) % _ORDER]
 
 
-def _others(data: Sequence[bytes | None], wanted: int) -> list[bytes]:
-    return [part or b"" for index, part in enumerate(data) if index != wanted]
+def _known(row: Sequence[bytes | None], length: int, *lost: int) -> list[bytes]:
+    """The row with zeros for what is lost."""
+    return [bytes(length) if index in lost or piece is None else piece for index, piece in enumerate(row)]
 
 
 @cache

@@ -15,7 +15,7 @@ from sparse import SparseDevice, Write
 from pybtrfs.errors import DeviceError, NotBtrfsError, RefusedError
 from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.mkfs import format as mkfs_format
-from pybtrfs.mkfs.format import open_target, write_plan
+from pybtrfs.mkfs.format import Destination, open_target, write_plan
 from pybtrfs.mkfs.options import Request, resolve
 from pybtrfs.mkfs.plan import Plan, plan
 from pybtrfs.mkfs.signatures import find_signatures
@@ -29,7 +29,7 @@ OLD, NEW = b"O" * 16, b"N" * 16
 def planned(fsid: bytes, size: int = 300 * MIB, **wishes: object) -> Plan:
     numbers = count(1)
     options = resolve(Request(fsid=fsid, **wishes))  # type: ignore[arg-type]
-    return plan(options, size, lambda: 1_700_000_000, lambda: next(numbers).to_bytes(16, "big"))
+    return plan(options, [size], lambda: 1_700_000_000, lambda: next(numbers).to_bytes(16, "big"))
 
 
 def what_is_there(device: SparseDevice) -> bytes | None:
@@ -70,11 +70,11 @@ def test_a_power_cut_leaves_the_old_filesystem_or_none_or_the_new_one(
     old: Plan, new: Plan, discards: bool, seed: int
 ) -> None:
     before = SparseDevice(300 * MIB)
-    write_plan(old, before)
+    write_plan(old, [Destination(before)])
     assert what_is_there(before) == OLD
     device = before.after([])
     discard = device.discard if discards else None
-    write_plan(new, device, found=find_signatures(before), discard=discard)
+    write_plan(new, [Destination(device, find_signatures(before), discard)])
     states = [what_is_there(cut) for cut in power_cuts(before, device.steps, seed)]
     assert set(states) == {OLD, None, NEW}
     assert states[-1] == what_is_there(device) == NEW
@@ -84,8 +84,8 @@ def test_a_power_cut_leaves_the_old_filesystem_or_none_or_the_new_one(
 
 def test_no_copy_of_the_old_superblock_is_left() -> None:
     device = SparseDevice(257 * GIB)
-    write_plan(planned(OLD, 257 * GIB), device)
-    write_plan(planned(NEW, 300 * MIB), device)
+    write_plan(planned(OLD, 257 * GIB), [Destination(device)])
+    write_plan(planned(NEW, 300 * MIB), [Destination(device)])
     assert [copy.superblock.fsid for copy in read_copies(device) if copy.problem is None] == [NEW, NEW]
 
 
@@ -94,17 +94,17 @@ def test_boot_sector_and_end_of_the_device_are_wiped_and_what_was_found_elsewher
     for offset in (0, MIB, size - 512, size - 2 * MIB):
         device.write(offset, b"EFI PART")
     device.write(4 * MIB, b"SKUL\xba\xbe")
-    write_plan(planned(NEW), device, found=find_signatures(device))
+    write_plan(planned(NEW), [Destination(device, find_signatures(device))])
     assert {found.name for found in find_signatures(device)} == {"btrfs filesystem"}
     assert device.read(MIB, 8) == device.read(size - 2 * MIB, 8) == bytes(8)
 
 
 def test_only_a_few_megabytes_are_written_to_a_device_of_1_tib() -> None:
     device = SparseDevice(1024 * GIB)
-    write_plan(planned(NEW, 1024 * GIB), device)
+    write_plan(planned(NEW, 1024 * GIB), [Destination(device)])
     assert sum(len(data) for step in device.steps for _, data in step) < 8 * MIB
     device = SparseDevice(1024 * GIB)
-    write_plan(planned(NEW, 1024 * GIB), device, discard=device.discard)
+    write_plan(planned(NEW, 1024 * GIB), [Destination(device, discard=device.discard)])
     assert sum(len(data) for step in device.steps for _, data in step) < MIB
 
 
@@ -114,8 +114,8 @@ OPTIONS = resolve(Request())
 def make(path: Path, size: int | None = None, *, force: bool = False) -> None:
     with open_target(str(path), OPTIONS, size, force=force) as target:
         numbers = count(1)
-        made = plan(OPTIONS, target.size, lambda: 0, lambda: next(numbers).to_bytes(16, "big"))
-        write_plan(made, target.device, found=target.found, discard=target.device.discard)
+        made = plan(OPTIONS, [target.size], lambda: 0, lambda: next(numbers).to_bytes(16, "big"))
+        write_plan(made, [Destination(target.device, target.found, target.device.discard)])
 
 
 def test_a_missing_file_is_made_where_its_size_is_given(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def plans(draw: st.DrawFn, profiles: list[str] = ALL) -> Plan:
     chosen = draw(options(profiles))
     least = least_size(chosen)
     size = draw(st.one_of(st.integers(least, least + 64 * MIB), st.integers(least, 1024 * GIB), st.just(least)))
-    return plan(chosen, size, lambda: 1_700_000_000, uuids())
+    return plan(chosen, [size], lambda: 1_700_000_000, uuids())
 
 
 def uuids() -> Callable[[], bytes]:
@@ -62,7 +62,7 @@ def uuids() -> Callable[[], bytes]:
 
 def opened(made: Plan) -> Filesystem:
     device = SparseDevice(made.spec.size)
-    for offset, data in (*made.writes(), *made.superblocks()):
+    for offset, data in (*(write[1:] for write in made.writes()), *made.superblocks()):
         device.write(offset, data)
     return Filesystem(Volume(read_copies(device)[0].superblock, {1: device}))
 
@@ -70,7 +70,7 @@ def opened(made: Plan) -> Filesystem:
 @given(plans())
 def test_no_two_chunks_share_an_address_or_a_byte_of_the_device(made: Plan) -> None:
     logical = sorted((group.start, group.length) for group in made.spec.groups)
-    physical = sorted((place.physical, group.length) for group in made.spec.groups for place in group.stripes)
+    physical = sorted((place.physical, group.stripe_length) for group in made.spec.groups for place in group.stripes)
     for spans in (logical, physical):
         assert all(start + length <= following for (start, length), (following, _) in pairwise(spans))
         assert all(start % c.STRIPE_LEN == 0 and length % c.STRIPE_LEN == 0 for start, length in spans)
@@ -82,7 +82,7 @@ def test_no_two_chunks_share_an_address_or_a_byte_of_the_device(made: Plan) -> N
 @given(plans())
 def test_tree_blocks_lie_apart_and_never_where_a_superblock_is(made: Plan) -> None:
     nodesize = made.spec.options.nodesize
-    spans = sorted((offset, offset + len(data)) for offset, data in made.writes())
+    spans = sorted((write.offset, write.offset + len(write.data)) for write in made.writes())
     assert all(end <= start for (_, end), (start, _) in pairwise(spans))
     for offset in c.SUPER_OFFSETS:
         assert not any(start < offset + SUPERBLOCK.size and offset < end for start, end in spans)
@@ -147,7 +147,7 @@ def test_every_block_is_sound_and_every_tree_is_read_back(made: Plan) -> None:
 
 @given(options(), st.integers(0, 2**32))
 def test_the_same_input_gives_the_same_bytes(chosen: Options, now: int) -> None:
-    first, second = (plan(chosen, GIB, lambda: now, uuids()) for _ in range(2))
+    first, second = (plan(chosen, [GIB], lambda: now, uuids()) for _ in range(2))
     assert first == second
     assert first.superblocks() == second.superblocks()
 
@@ -155,13 +155,13 @@ def test_the_same_input_gives_the_same_bytes(chosen: Options, now: int) -> None:
 @given(options())
 def test_one_byte_less_than_the_smallest_size_is_refused_with_that_size(chosen: Options) -> None:
     least = least_size(chosen)
-    place_block_groups(chosen, least)
+    place_block_groups(chosen, [least])
     with pytest.raises(DeviceError, match=f"needs {least} "):
-        plan(chosen, least - 1, lambda: 0, uuids())
+        plan(chosen, [least - 1], lambda: 0, uuids())
 
 
 def test_the_uuid_tree_holds_the_top_level_subvolume() -> None:
-    made = plan(resolve(Request()), GIB, lambda: 0, uuids())
+    made = plan(resolve(Request()), [GIB], lambda: 0, uuids())
     filesystem = opened(made)
     found = filesystem.find_root_item(c.FS_TREE_OBJECTID)
     assert found is not None
@@ -175,7 +175,7 @@ def test_the_uuid_tree_holds_the_top_level_subvolume() -> None:
 
 @pytest.mark.parametrize(("size", "copies"), [(109 * MIB, 2), (256 * GIB, 2), (256 * GIB + 4096, 3), (GIB, 2)])
 def test_every_superblock_copy_that_fits_is_written_with_its_own_address(size: int, copies: int) -> None:
-    made = plan(resolve(Request()), size, lambda: 0, uuids())
+    made = plan(resolve(Request()), [size], lambda: 0, uuids())
     written = made.superblocks()
     assert [offset for offset, _ in written] == list(c.SUPER_OFFSETS[:copies])
     assert all(SUPERBLOCK.unpack_from(data).bytenr == offset for offset, data in written)
@@ -193,6 +193,6 @@ def test_no_block_is_put_into_the_64_kib_around_a_superblock_copy(nodesize: int)
 
 def test_given_uuids_are_used_and_no_others_are_asked_for_in_their_place() -> None:
     asked = uuids()
-    made = plan(resolve(Request(fsid=b"F" * 16, device_uuid=b"D" * 16)), GIB, lambda: 0, asked)
+    made = plan(resolve(Request(fsid=b"F" * 16, device_uuid=b"D" * 16)), [GIB], lambda: 0, asked)
     assert (made.superblock.fsid, made.superblock.dev_item.uuid) == (b"F" * 16, b"D" * 16)
     assert int.from_bytes(asked(), "big") == 3  # two were drawn: of the chunk tree and of the subvolume

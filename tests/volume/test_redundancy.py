@@ -38,7 +38,7 @@ class Disks:
         for row in range(0, len(elements), columns):
             data, number = elements[row : row + columns], row // columns
             if self.profile.parity:
-                extra = [parity.xor(data, STRIPE_LEN), parity.q_of(data, STRIPE_LEN)][: self.profile.parity]
+                extra = [parity.p_of(data), parity.q_of(data)][: self.profile.parity]
                 for index, element in enumerate(data + extra):
                     self._put((number + index) % devices, number, element)
             else:
@@ -103,7 +103,7 @@ def test_a_raid6_stripe_with_wrong_bytes_is_found_out_though_it_reads_well() -> 
 @settings(max_examples=50)
 @given(st.lists(st.binary(min_size=64, max_size=64), min_size=2, max_size=20), st.data())
 def test_p_and_q_give_back_any_two_stripes(row: list[bytes], data: st.DataObject) -> None:
-    p, q = parity.xor(row, 64), parity.q_of(row, 64)
+    p, q = parity.p_of(row), parity.q_of(row)
     first = data.draw(st.integers(0, len(row) - 1))
     second = data.draw(st.integers(0, len(row) - 1).filter(lambda index: index != first))
     assert parity.from_p(row, p, first) == row[first]
