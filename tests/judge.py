@@ -204,6 +204,7 @@ SOUND = re.compile(
     | btree\ space\ waste\ bytes:\ \d+
     | file\ data\ blocks\ allocated:\ \d+
     | \ ?referenced\ \d+
+    | ERROR:\ cannot\ scan\ /dev/loop\d+:\ .*  # somebody else's that went away; one of ours would be called missing
     """,
     re.VERBOSE,
 )

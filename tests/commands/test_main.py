@@ -29,7 +29,7 @@ def one_line(result: Result, status: int) -> str:
         (["inspect", "dump"], "ambiguous command 'dump': dump-super, dump-tree"),
         (["uuid", "lookup", "x"], "Missing argument 'UUID'"),
         (["uuid", "lookup", "x", "y"], "'y' is not a UUID (32 hexadecimal digits)"),
-        (["mkfs"], "Missing argument 'IMAGE'"),
+        (["mkfs"], "Missing argument 'IMAGE...'"),
         (["mkfs", "-n", "3000", "x"], "nodesize 3000: expected a power of 2"),
         (["inspect", "dump-tree", "--tree", "nonsense", "x"], "'nonsense' is no tree id"),
         (["subvolume", "list", "--offset", "1X", "x"], "'1X' is not a size"),
