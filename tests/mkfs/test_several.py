@@ -94,3 +94,26 @@ def test_the_summary_lists_each_device(form: str, tmp_path: Path) -> None:
     result = run("mkfs", "--format", form, "-b", "1G", *(tmp_path / name for name in "abc"))
     assert result.status == 0
     assert all(str(tmp_path / name) in result.output for name in "abc")
+
+
+def test_reproducible_gives_the_same_bytes_and_other_options_give_other_uuids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(name: str, *words: str) -> bytes:
+        images = [tmp_path / f"{name} {number}" for number in range(2)]
+        assert run("mkfs", "-q", "-b", "200M", *words, *images).status == 0
+        return b"".join(image.read_bytes() for image in images)
+
+    first = made("first", "--reproducible")
+    assert made("second", "--reproducible") == first
+    assert made("third", "--reproducible", "-L", "other")[65536 + 32 :][:16] != first[65536 + 32 :][:16]
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    dated = made("fourth")
+    assert dated == made("fifth", "--reproducible") != first
+    assert dated[65536 + 32 :][:16] == first[65536 + 32 :][:16]
+
+
+def test_a_source_date_epoch_that_is_no_time_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    result = run("mkfs", "-b", "1G", tmp_path / "image")
+    assert (result.status, "SOURCE_DATE_EPOCH is 'yesterday'" in result.errors) == (2, True)
