@@ -204,7 +204,9 @@ SOUND = re.compile(
     | btree\ space\ waste\ bytes:\ \d+
     | file\ data\ blocks\ allocated:\ \d+
     | \ ?referenced\ \d+
-    | ERROR:\ cannot\ scan\ /dev/loop\d+:\ .*  # somebody else's that went away; one of ours would be called missing
+    # of other workers' loop devices, since all are scanned; were one of ours gone, it would be called missing
+    | ERROR:\ cannot\ scan\ /dev/loop\d+:\ .*
+    | WARNING:\ adding\ device\ /dev/loop\d+\ gen\ \d+\ but\ found\ an\ existing\ device\ /dev/loop\d+\ gen\ \d+
     """,
     re.VERBOSE,
 )
