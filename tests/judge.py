@@ -204,6 +204,9 @@ SOUND = re.compile(
     | btree\ space\ waste\ bytes:\ \d+
     | file\ data\ blocks\ allocated:\ \d+
     | \ ?referenced\ \d+
+    # of other workers' loop devices, since all are scanned; were one of ours gone, it would be called missing
+    | ERROR:\ cannot\ scan\ /dev/loop\d+:\ .*
+    | WARNING:\ adding\ device\ /dev/loop\d+\ gen\ \d+\ but\ found\ an\ existing\ device\ /dev/loop\d+\ gen\ \d+
     """,
     re.VERBOSE,
 )

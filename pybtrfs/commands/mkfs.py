@@ -12,7 +12,7 @@ from pybtrfs.commands._types import IMAGE, SIZE, UUID
 from pybtrfs.errors import UsageError
 from pybtrfs.mkfs.format import Destination, open_target, write_plan
 from pybtrfs.mkfs.options import Request, feature_lines, resolve
-from pybtrfs.mkfs.plan import plan
+from pybtrfs.mkfs.plan import plan, seeded_uuids
 from pybtrfs.render.mkfs import summary_json, summary_lines
 
 
@@ -49,6 +49,9 @@ def _list_features(ctx: click.Context, param: click.Parameter, lists: tuple[str,
     callback=_list_features,
     help="Features to set, or with ^ to clear, with commas; list-all lists them.",
 )
+@click.option(
+    "--reproducible", is_flag=True, help="Same options and sizes, same bytes (also by SOURCE_DATE_EPOCH, the time)."
+)
 @click.option("-f", "--force", is_flag=True, help="Overwrite what lives there.")
 @click.option("-K", "--nodiscard", is_flag=True, help="Leave old contents in place, do not discard them.")
 def command(
@@ -58,6 +61,7 @@ def command(
     byte_count: int | None,
     force: bool,
     nodiscard: bool,
+    reproducible: bool,
     **wishes: Any,
 ) -> None:
     """Make an empty filesystem in IMAGE, a regular file or block device, or over several of them.
@@ -65,6 +69,7 @@ def command(
     With -b a file that is missing is made. What holds a filesystem or partition table is refused, unless -f.
     """
     _refuse_twins(images)
+    epoch = _source_date_epoch()
     options = resolve(Request(label=os.fsencode(label), **wishes), len(images), session.notice)
     with ExitStack() as stack:
         targets = []
@@ -73,7 +78,10 @@ def command(
                 target = open_target(image, options, byte_count, force=force, devices=len(images))
                 targets.append(stack.enter_context(target))
         with naming(images[0]):
-            made = plan(options, [target.size for target in targets], clock=_now, uuids=_new_uuid)
+            sizes = [target.size for target in targets]
+            fixed = reproducible or epoch is not None
+            uuids = seeded_uuids(options, sizes) if fixed else _new_uuid
+            made = plan(options, sizes, clock=lambda: (epoch or 0) if fixed else int(time.time()), uuids=uuids)
             write_plan(made, [Destination(t.device, t.found, None if nodiscard else t.device.discard) for t in targets])
         if session.verbose:
             copies = sum(len(made.superblocks(member.devid)) for member in made.spec.members)
@@ -95,8 +103,14 @@ def _refuse_twins(images: tuple[str, ...]) -> None:
         seen[real] = image
 
 
-def _now() -> int:
-    return int(time.time())
+def _source_date_epoch() -> int | None:
+    """Seconds since 1970, as reproducible-builds.org have it; None where nothing is said."""
+    text = os.environ.get("SOURCE_DATE_EPOCH")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and int(text) < 2**63):
+        raise UsageError(f"SOURCE_DATE_EPOCH is {text!r}, expected seconds since 1970")
+    return int(text)
 
 
 def _new_uuid() -> bytes:

@@ -7,6 +7,7 @@ round gives the layout that it took. The sizes of items do not depend on address
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from typing import NamedTuple
 
 from pybtrfs.btree.block import Block
@@ -83,6 +84,22 @@ def plan(options: Options, sizes: Sequence[int], clock: Callable[[], int], uuids
     )
     layout, blocks = _build_until_stable(spec)
     return Plan(spec, layout, blocks, _superblock(spec, layout))
+
+
+def seeded_uuids(options: Options, sizes: Sequence[int]) -> Callable[[], bytes]:
+    """A source of UUIDs (version 8 of RFC 9562) that gives the same ones for the same options and sizes."""
+    from hashlib import sha256  # noqa: PLC0415  start-up
+
+    names = {"data": options.data.name, "metadata": options.metadata.name, "csum_type": options.csum_type.number}
+    seed = repr(({**options._asdict(), **names, "features": tuple(options.features)}, list(sizes))).encode()
+    numbers = count()
+
+    def draw() -> bytes:
+        raw = bytearray(sha256(b"%d " % next(numbers) + seed).digest()[:16])
+        raw[6], raw[8] = raw[6] & 0x0F | 0x80, raw[8] & 0x3F | 0x80
+        return bytes(raw)
+
+    return draw
 
 
 def _build_until_stable(spec: Spec) -> tuple[Layout, tuple[tuple[int, bytes], ...]]:

@@ -8,8 +8,10 @@ space between; generations (ours has one commit); the backup roots of the commit
 
 from __future__ import annotations
 
+import contextlib
 import re
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +33,7 @@ class Row(NamedTuple):
     size: int
     options: str
     mountable: bool = True
+    devices: int = 1
 
 
 ROWS = [
@@ -87,10 +90,37 @@ ROWS = [
     Row(142 * MIB, "-s 64k -M", mountable=False),
     Row(28 * MIB, "-s 8k -M", mountable=False),
 ]
+SEVERAL = [
+    Row(GIB, "", devices=2),
+    Row(GIB, "-d raid1 --csum xxhash", devices=3),
+    Row(GIB, "-d raid1 -m raid1 -n 4k", devices=2),
+    Row(130 * MIB, "-d raid1 -O ^bgt", devices=4),
+    Row(GIB, "-m raid1c3 -d raid1c3", devices=3),
+    Row(GIB, "-m raid1c3 -d raid1 -n 64k", devices=5),
+    Row(GIB, "-m raid1c4 -d raid1c3", devices=4),
+    Row(20 * GIB, "-m raid1c4 -d raid1c4 --csum blake2", devices=6),
+    Row(GIB, "-m dup -d dup", devices=2),
+    Row(GIB, "-m single -d single -O ^fst", devices=3),
+    Row(GIB, "-m raid0 -d raid0", devices=2),
+    Row(40 * GIB, "-m raid0 -d raid0 -n 64k", devices=3),
+    Row(GIB, "-m raid1 -d raid0 -L stripes", devices=6),
+    Row(GIB, "-m raid10 -d raid10", devices=2),
+    Row(2 * GIB, "-m raid10 -d raid10 -n 8k", devices=4),
+    Row(GIB, "-m raid10 -d raid0", devices=5),
+    Row(GIB, "-m raid5 -d raid5", devices=2),
+    Row(GIB, "-m raid5 -d raid5 -n 4k", devices=3),
+    Row(30 * GIB, "-m raid5 -d raid6", devices=6),
+    Row(GIB, "-m raid6 -d raid6", devices=3),
+    Row(GIB, "-m raid6 -d raid5 -n 64k --csum sha256", devices=4),
+    Row(300 * GIB, "-m raid6 -d raid0", devices=5),
+    Row(GIB, "-M -m raid1 -d raid1", devices=2),
+    Row(100 * MIB, "-M", devices=3),
+    Row(GIB, "-M -m raid5 -d raid5", devices=4),
+]
 
 
 def _id(row: Row) -> str:
-    return f"{row.size} {row.options}"[:60]
+    return f"{row.devices}x{row.size} {row.options}"[:60]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=_id)
@@ -120,6 +150,46 @@ def test_the_kernel_writes_to_what_we_make(row: Row, tmp_path: Path) -> None:
     with judge.mounted(image) as top:
         assert (top / "snapshot" / "directory" / "file 7").read_bytes() == b"\7" * 7000
         assert not (top / "directory" / "file 7").exists()
+
+
+@pytest.mark.parametrize("row", SEVERAL, ids=_id)
+def test_on_several_devices_superblocks_and_chunks_are_those_of_the_c_program(row: Row, tmp_path: Path) -> None:
+    found = {}
+    for who in ("ours", "theirs"):
+        images = [tmp_path / f"{who} {number}" for number in range(row.devices)]
+        fsid = str(uuid.uuid4())
+        for image in images:
+            with image.open("wb") as file:
+                file.truncate(row.size)
+        arguments = [*row.options.split(), "-q", "-U", fsid, *map(str, images)]
+        if who == "theirs":
+            judge.run("mkfs.btrfs", *arguments)
+        else:
+            CliRunner().invoke(command, arguments, catch_exceptions=False)
+        with _attached(images) as devices:
+            judge.btrfs_check(Path(devices[0]))
+            trees = _items(Path(devices[0]))
+            superblocks = [_superblock(Path(device)) for device in devices]
+        found[who] = _without_uuids([*superblocks, trees["CHUNK_TREE"], trees["DEV_TREE"]], fsid)
+    assert found["ours"] == found["theirs"]
+
+
+@pytest.mark.parametrize("row", SEVERAL, ids=_id)
+def test_the_kernel_writes_to_what_we_make_on_several_devices(row: Row, tmp_path: Path) -> None:
+    images = [str(tmp_path / f"device {number}") for number in range(row.devices)]
+    arguments = [*row.options.split(), "-q", "-b", str(row.size), *images]
+    CliRunner().invoke(command, arguments, catch_exceptions=False)
+    with _attached([Path(image) for image in images]) as devices:
+        others = ",".join(f"device={device}" for device in devices)
+        for content in (b"first" * 50000, b"again" * 50000):
+            judge.run("mount", "-t", "btrfs", "-o", others, devices[0], _folder(tmp_path))
+            try:
+                (_folder(tmp_path) / "file").write_bytes(content)
+                assert (_folder(tmp_path) / "file").read_bytes() == content
+                judge.run("btrfs", "scrub", "start", "-B", _folder(tmp_path))
+            finally:
+                judge.run("umount", _folder(tmp_path))
+            judge.btrfs_check(Path(devices[0]))
 
 
 def test_every_superblock_mirror_can_replace_the_primary(tmp_path: Path) -> None:
@@ -157,6 +227,27 @@ def test_the_summary_says_what_the_c_program_says(options: str, tmp_path: Path) 
     _, label, summary = re.sub(r"\t\(CPU page size.*", "", theirs).partition("Label:")
     wanted = [line.rstrip() for line in (label + summary).splitlines() if line and not own.match(line)]
     assert ours.output.splitlines() == wanted
+
+
+@contextlib.contextmanager
+def _attached(images: list[Path]) -> Iterator[list[str]]:
+    """Loop devices over the images, made known to the kernel as one filesystem's."""
+    with contextlib.ExitStack() as stack:
+        devices = [stack.enter_context(judge.loop_device(image)) for image in images]
+        judge.run("btrfs", "device", "scan", *devices)
+        yield devices
+
+
+def _folder(parent: Path) -> Path:
+    folder = parent / "mounted"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _without_uuids(lists: list[list[str]], fsid: str) -> list[list[str]]:
+    """The lines with random UUIDs left out; the filesystem's is named."""
+    named = [[line.replace(fsid, "FSID") for line in lines] for lines in lists]
+    return [[re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "UUID", line) for line in lines] for lines in named]
 
 
 def _both(row: Row, folder: Path) -> tuple[Path, Path]:

@@ -87,6 +87,19 @@ def test_a_profile_brings_its_feature(profile: str, devices: int, feature: str) 
     assert not resolve(Request(), devices).features.has(feature)
 
 
+def test_on_several_devices_metadata_is_raid1_and_data_single() -> None:
+    options = resolve(Request(), 2)
+    assert (options.data.name, options.metadata.name) == ("single", "RAID1")
+    assert resolve(Request(mixed=True), 2).metadata.name == "single"
+
+
+def test_a_devices_uuid_is_refused_where_there_are_several_and_so_are_too_many_devices() -> None:
+    with pytest.raises(UsageError, match="where there is one device, given are 2"):
+        resolve(Request(device_uuid=b"D" * 16), 2)
+    with pytest.raises(UsageError, match="59 devices are given, at most 58 can be"):
+        resolve(Request(), 59)
+
+
 def test_a_sectorsize_that_not_all_kernels_mount_gets_a_notice() -> None:
     notices: list[str] = []
     resolve(Request(sectorsize=16384), notice=notices.append)
