@@ -1,4 +1,4 @@
-"""`filesystem show | df | label`, as `btrfs filesystem` prints them, of a filesystem that is not mounted."""
+"""`filesystem show | df | usage | label`, as `btrfs filesystem` prints them, of a filesystem that is not mounted."""
 
 import os
 from typing import Any
@@ -9,8 +9,8 @@ from pybtrfs.commands._image import image_options, open_image
 from pybtrfs.commands._session import Session, define, escape
 from pybtrfs.commands._tree import group
 from pybtrfs.commands._units import short_unit_options, unit_options, units_of
-from pybtrfs.fs.space import devices, global_reserve, usages
-from pybtrfs.render.filesystems import df_json, df_lines, show_json, show_lines
+from pybtrfs.fs.space import devices, extents, global_reserve, usages
+from pybtrfs.render.filesystems import df_json, df_lines, show_json, show_lines, usage_lines
 
 command = group("filesystem")
 _LETTERS = {"help_option_names": ["--help"]}
@@ -44,6 +44,24 @@ def df(session: Session, image: str, **options: Any) -> None:
         session.print_json("filesystem-df", df_json(found, reserve))
     else:
         session.print_lines(df_lines(found, reserve, units))
+
+
+@define(command, "usage", context_settings=_LETTERS)
+@short_unit_options
+@image_options
+def usage(session: Session, image: str, **options: Any) -> None:
+    """Print how the devices' space is divided, and how much is left."""
+    units = units_of(options)
+    with open_image(session, image, options) as filesystem:
+        found, reserve = usages(filesystem), global_reserve(filesystem)
+        taken, items = list(extents(filesystem)), devices(filesystem)
+        sizes = {devid: device.size for devid, device in filesystem.volume.devices.items()}
+    places = dict.fromkeys(sizes, os.path.realpath(image))
+    if session.json:
+        rows = show_json(filesystem.superblock, filesystem.superblock.label_bytes, items, places)["devices"]
+        session.print_json("filesystem-usage", {"devices": rows, "groups": df_json(found, reserve)})
+    else:
+        session.print_lines(usage_lines(found, taken, items, sizes, places, reserve, units, escape))
 
 
 @define(command, "label")

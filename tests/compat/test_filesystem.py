@@ -1,6 +1,7 @@
 """`filesystem show`, `df` and `label`: what the C program says of images that the kernel filled."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,16 @@ def test_df_prints_what_btrfs_prints_of_the_mounted_filesystem(kernel_image: Ima
     with judge.mounted(image, read_only=True) as top:
         theirs = judge.btrfs("filesystem", "df", *options.split(), top)
     assert ours("filesystem", "df", *options.split(), image) == theirs
+
+
+@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("options", ["", "-b", "-H", "-m"])
+def test_usage_prints_what_btrfs_prints_but_for_statfs(kernel_image: Image, name: str, options: str) -> None:
+    image = kernel_image(name)
+    with judge.mounted(image, read_only=True) as top:
+        theirs = judge.btrfs("filesystem", "usage", *options.split(), top)
+    theirs = re.sub(r"^ *Free \(statfs.*\n", "", re.sub(r"/dev/loop\d+", str(image.resolve()), theirs), flags=re.M)
+    assert ours("filesystem", "usage", *options.split(), image).rstrip("\n") == theirs.rstrip("\n")
 
 
 @pytest.mark.parametrize("name", IMAGES)
