@@ -17,7 +17,7 @@ from pybtrfs.volume.profiles import find_profile
 class Usage(NamedTuple):
     """All block groups of one type and profile: logical bytes."""
 
-    flags: int
+    flags: int  # as the chunks have them
     total: int
     used: int
 
@@ -70,9 +70,8 @@ def usages(filesystem: Filesystem) -> list[Usage]:
     sums: dict[int, Usage] = {}
     for start, chunk in filesystem.volume.chunks:
         group = find_block_group(filesystem, start, chunk.length)
-        flags = chunk.type & (c.BLOCK_GROUP_TYPE_MASK | c.BLOCK_GROUP_PROFILE_MASK)
-        _, total, used = sums.get(flags, Usage(flags, 0, 0))
-        sums[flags] = Usage(flags, total + chunk.length, used + (group.used if group else 0))
+        _, total, used = sums.get(chunk.type, Usage(chunk.type, 0, 0))
+        sums[chunk.type] = Usage(chunk.type, total + chunk.length, used + (group.used if group else 0))
     return [sums[flags] for flags in sorted(sums)]
 
 

@@ -4,6 +4,7 @@ from struct import Struct
 from typing import NamedTuple
 
 _SUFFIXES = {1024: ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"), 1000: ("B", "kB", "MB", "GB", "TB", "PB", "EB")}
+_LARGEST = 6
 _FLOAT = Struct("<f")
 
 
@@ -25,7 +26,7 @@ def size_text(size: int, units: Units = HUMAN) -> str:
     dividend, power, divisor = abs(size), units.power, 1
     if power is None:
         power = 0
-        while dividend // divisor >= units.base:  # all but the last division are of whole numbers
+        while dividend // divisor >= units.base and power < _LARGEST:  # all but the last division are of whole numbers
             dividend, divisor, power = dividend // divisor, units.base, power + 1
     else:
         divisor = units.base**power
