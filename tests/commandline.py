@@ -22,6 +22,7 @@ import pybtrfs.commands
 SECONDS = 10
 MEMORY = 512 << 20
 STATUSES = (0, 1, 2)
+FSCK_STATUSES = (0, 4, 8, 12, 16)  # `uuid verify`
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -38,9 +39,9 @@ class Result(NamedTuple):
         shown = f"pybtrfs {' '.join(self.command)}: status {self.status}\n{self.errors[-2000:]}"
         if "Traceback" in self.errors or "Error: " in self.errors.replace("pybtrfs: ", ""):
             return f"traceback: {shown}"
-        if self.status not in STATUSES:
+        if self.status not in (FSCK_STATUSES if self.command[:2] == ("uuid", "verify") else STATUSES):
             return f"odd end: {shown}"
-        if self.status and not self.errors.startswith("pybtrfs: "):
+        if self.status not in (0, 4) and not self.errors.startswith("pybtrfs: "):
             return f"no line that says why: {shown}"
         if any(ord(char) < 0x20 and char != "\n" for char in self.errors):
             return f"control bytes: {shown!r}"

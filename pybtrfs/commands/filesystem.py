@@ -9,6 +9,7 @@ from pybtrfs.commands._image import image_options, open_image
 from pybtrfs.commands._session import Session, define, escape
 from pybtrfs.commands._tree import group
 from pybtrfs.commands._units import short_unit_options, unit_options, units_of
+from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.fs.space import devices, extents, global_reserve, usages
 from pybtrfs.render.filesystems import df_json, df_lines, show_json, show_lines, usage_lines
 
@@ -24,7 +25,7 @@ def show(session: Session, image: str, **options: Any) -> None:
     units = units_of(options)
     with open_image(session, image, options) as filesystem:
         sb, found = filesystem.superblock, devices(filesystem)
-        places = dict.fromkeys(filesystem.volume.devices, os.path.realpath(image))
+        places = _places(filesystem)
     label = sb.label_bytes
     if session.json:
         session.print_json("filesystem-show", show_json(sb, label, found, places))
@@ -56,7 +57,7 @@ def usage(session: Session, image: str, **options: Any) -> None:
         found, reserve = usages(filesystem), global_reserve(filesystem)
         taken, items = list(extents(filesystem)), devices(filesystem)
         sizes = {devid: device.size for devid, device in filesystem.volume.devices.items()}
-    places = dict.fromkeys(sizes, os.path.realpath(image))
+        places = _places(filesystem)
     if session.json:
         rows = show_json(filesystem.superblock, filesystem.superblock.label_bytes, items, places)["devices"]
         session.print_json("filesystem-usage", {"devices": rows, "groups": df_json(found, reserve)})
@@ -76,3 +77,8 @@ def label(session: Session, image: str, **where: Any) -> None:
         session.print_json("filesystem-label", bytes_field("label", found))
     else:
         click.echo(escape(found))
+
+
+def _places(filesystem: Filesystem) -> dict[int, str]:
+    """Where each device that was given is, by its devid."""
+    return {devid: os.path.realpath(device.name) for devid, device in filesystem.volume.devices.items()}

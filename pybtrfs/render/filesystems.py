@@ -7,10 +7,10 @@ from pybtrfs.fs.space import Extent, Usage
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.chunk import DevItem
 from pybtrfs.ondisk.superblock import Superblock
+from pybtrfs.ondisk.uuid import uuid_text
 from pybtrfs.render.json_values import bytes_field
 from pybtrfs.render.sizes import HUMAN, Units, size_text
 from pybtrfs.render.space import profile_name, type_name
-from pybtrfs.render.uuids import uuid_text
 
 Places = dict[int, str]
 """Where each device was found, by its id."""

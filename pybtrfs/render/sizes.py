@@ -1,11 +1,10 @@
 """Byte counts for people, as btrfs-progs print them: rounded as their single-precision numbers are."""
 
-from struct import Struct
+from array import array
 from typing import NamedTuple
 
 _SUFFIXES = {1024: ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"), 1000: ("B", "kB", "MB", "GB", "TB", "PB", "EB")}
 _LARGEST = 6
-_FLOAT = Struct("<f")
 
 
 class Units(NamedTuple):
@@ -36,5 +35,4 @@ def size_text(size: int, units: Units = HUMAN) -> str:
 
 def _single(number: float) -> float:
     """The nearest number that a C float holds."""
-    value: float = _FLOAT.unpack(_FLOAT.pack(number))[0]
-    return value
+    return array("f", [number])[0]

@@ -130,3 +130,16 @@ def test_a_member_that_missed_commits_is_read_last(made: tuple[list[Path], str, 
     output, errors = dumped([images[0], stale])
     assert output == dump
     assert f"{stale}: missed commits: generation" in errors
+
+
+def test_filesystem_show_names_each_device_where_it_is_and_those_that_are_missing(
+    made: tuple[list[Path], str, int],
+) -> None:
+    images, _, tolerated = made
+    words = [word for image in images[1:] for word in ("--device", image)]
+    shown = run("filesystem", "show", *words, images[0])
+    assert shown.status == 0
+    assert [line.rsplit(" ", 1)[1] for line in shown.output.splitlines() if "\tdevid" in line] == list(map(str, images))
+    assert run("filesystem", "usage", *words, images[0]).complaint() is None
+    if tolerated:
+        assert "*** Some devices missing" in run("filesystem", "show", *words[2:], images[0]).output
