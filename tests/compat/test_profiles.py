@@ -64,7 +64,8 @@ def dumped(images: list[Path]) -> tuple[str, str]:
     result = run("inspect", "dump-tree", *[word for image in others for word in ("--device", image)], first)
     assert result.complaint() is None
     assert result.status == 0, result.errors
-    return result.output.partition("\n")[2], result.errors
+    errors = [line for line in result.errors.splitlines(keepends=True) if " is held by /dev/loop" not in line]
+    return result.output.partition("\n")[2], "".join(errors)  # the kernel lets go of a loop device when it likes
 
 
 def test_every_item_is_read_whole_and_with_devices_missing(made: tuple[list[Path], str, int]) -> None:
