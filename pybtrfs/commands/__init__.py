@@ -6,7 +6,6 @@ their commands from the tables in `_tree`, so that `--help` imports none of them
 
 import os
 import sys
-from contextlib import suppress
 from io import TextIOWrapper
 from typing import NoReturn
 
@@ -16,7 +15,7 @@ from pybtrfs.commands._session import escape
 from pybtrfs.commands._tree import pybtrfs
 from pybtrfs.errors import PybtrfsError
 
-_STANDARD_ERROR = 2
+_STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
 
 
 def main() -> NoReturn:
@@ -28,8 +27,7 @@ def main() -> NoReturn:
     except click.exceptions.Exit as done:
         status = done.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        with suppress(OSError):
-            click.echo(error.format_message(), err=True)
+        _tell(error.format_message())
         status = error.exit_code
     except click.UsageError as error:
         _say_usage(error)
@@ -41,11 +39,11 @@ def main() -> NoReturn:
         _say(str(error))
         status = error.exit_status
     except BrokenPipeError:
-        _drop_output()
+        _drop(_STANDARD_OUTPUT)
         status = 1
     except OSError as error:
         _say(f"{error.filename or 'standard output'}: {error.strerror}")
-        _drop_output()
+        _drop(_STANDARD_OUTPUT)
         status = 1
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted")
@@ -56,7 +54,7 @@ def main() -> NoReturn:
 def _open_standard_streams() -> None:
     """Give closed streams /dev/null, lest an image take their number; what cannot be encoded is escaped."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
-        if descriptor == 1:
+        if descriptor == _STANDARD_OUTPUT:
             sys.stdout = open(descriptor, "w", closefd=False)  # noqa: SIM115
         if descriptor == _STANDARD_ERROR:
             sys.stderr = open(descriptor, "w", closefd=False)  # noqa: SIM115
@@ -66,8 +64,15 @@ def _open_standard_streams() -> None:
 
 
 def _say(message: str) -> None:
-    with suppress(OSError):  # nobody can be told that nobody can be told
-        click.echo(f"pybtrfs: {escape(message)}", err=True)
+    _tell(f"pybtrfs: {escape(message)}")
+
+
+def _tell(text: str) -> None:
+    try:
+        click.echo(text, err=True)
+        sys.stderr.flush()
+    except OSError:  # nobody can be told that nobody can be told
+        _drop(_STANDARD_ERROR)
 
 
 def _say_usage(error: click.UsageError) -> None:
@@ -75,6 +80,6 @@ def _say_usage(error: click.UsageError) -> None:
     _say(f"{' '.join(error.format_message().split())} (see '{where} --help')")
 
 
-def _drop_output() -> None:
+def _drop(descriptor: int) -> None:
     """Whoever read our output has gone: keep the interpreter from complaining when it flushes."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
