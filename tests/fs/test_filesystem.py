@@ -1,7 +1,5 @@
 """Subvolumes, the UUID tree and their paths on images made in process, sound and damaged."""
 
-import lzma
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,21 +16,6 @@ from pybtrfs.ondisk.header import HEADER, ITEM
 from pybtrfs.ondisk.key import KEY, Key
 from pybtrfs.ondisk.root import ROOT_REF
 from pybtrfs.ondisk.uuid import uuid_key, uuid_of_key
-
-GOLDEN = Path(__file__).parent.parent / "golden" / "kernel.img.xz"
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("fs") / "image"
-    path.write_bytes(lzma.decompress(GOLDEN.read_bytes()))
-    return path
-
-
-@pytest.fixture
-def filesystem(image: Path) -> Iterator[Filesystem]:
-    with open_filesystem(str(image)) as opened:
-        yield opened
 
 
 def test_the_golden_image_has_the_subvolumes_that_its_script_makes(filesystem: Filesystem) -> None:

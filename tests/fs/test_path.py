@@ -1,30 +1,13 @@
 """Paths by the hashes of names, across subvolumes, on the golden image."""
 
-import lzma
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from commandline import run
 
 from pybtrfs.errors import NotFoundError
-from pybtrfs.fs.filesystem import Filesystem, open_filesystem
+from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.fs.path import TOP, Place, default_subvolume_id, resolve
-
-GOLDEN = Path(__file__).parent.parent / "golden" / "kernel.img.xz"
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("path") / "image"
-    path.write_bytes(lzma.decompress(GOLDEN.read_bytes()))
-    return path
-
-
-@pytest.fixture
-def filesystem(image: Path) -> Iterator[Filesystem]:
-    with open_filesystem(str(image)) as opened:
-        yield opened
 
 
 def test_subvolumes_are_crossed_like_directories(filesystem: Filesystem) -> None:
