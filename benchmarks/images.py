@@ -9,6 +9,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import judge  # noqa: E402
 
+from benchmarks import populations  # noqa: E402
+
 FOLDER = ROOT / "build" / "bench"
 GIB = 1 << 30
 
@@ -19,7 +21,7 @@ def image(name: str) -> Path:
     if not path.exists():
         FOLDER.mkdir(parents=True, exist_ok=True)
         making = path.with_suffix(".making")
-        judge.mkfs(making, 4 * GIB)
+        judge.mkfs(making, SIZES.get(name, 4 * GIB))
         with judge.mounted(making) as top:
             FILLERS[name](top)
         making.rename(path)
@@ -47,8 +49,14 @@ def _subvolumes(count: int) -> Callable[[Path], None]:
     return fill
 
 
-FILLERS = {
+FILLERS: dict[str, Callable[[Path], None]] = {
+    "20000-files": lambda top: populations.small_files(top, 20_000),
+    "300000-mixed-files": lambda top: populations.mixed_files(top, 300_000),
+    "million-files": lambda top: populations.small_files(top, 1_000_000),
+    "50-snapshots": lambda top: populations.snapshots(top, 100_000, 50),
+    "fragmented-file": lambda top: populations.fragments(top, GIB),
     "million-items": _files(200_000),
     "100000-items": _files(20_000),
     "1000-subvolumes": _subvolumes(1000),
 }
+SIZES = {"300000-mixed-files": 20 * GIB, "million-files": 12 * GIB}

@@ -106,6 +106,17 @@ class Tree:
         leaf, end = self._last
         return leaf.nritems > 0 and leaf.key_tuples[0] <= key < end
 
+    def path_to(self, key: Key, level: int) -> Iterator[tuple[Block, int]]:
+        """The nodes on the way to `key`, from the root down to `level`, each with the slot through which it leads."""
+        block, end = self.root_block(), MAX_KEY
+        while not block.is_leaf and block.level >= level:
+            slot = max(0, bisect_right(block.keys, key) - 1)
+            yield block, slot
+            if block.level == level:
+                return
+            end = block.keys[slot + 1] if slot + 1 < block.nritems else end
+            block = self._child(block, slot, end)
+
     def _leaf_for(self, key: Key) -> Block:
         if self._last is not None and self._holds(key):
             return self._last[0]

@@ -78,6 +78,16 @@ class Volume:
             logical += piece.length
         return parts[0] if len(parts) == 1 else b"".join(parts), unread
 
+    def direct_copies(self, logical: int, length: int, *, first: int) -> Iterator[Way]:
+        """The copies of a range from the one numbered `first` on, without parity; those of missing devices left out."""
+        pieces = self.chunks.pieces(logical, length)
+        for number in range(first, min(len(piece.copies) for piece in pieces)):
+            places = [piece.copies[number] for piece in pieces]
+            if all(place.devid in self.devices for place in places):
+                parts = [self._read(place) for place in places]
+                text = f"mirror {number + 1} (devid {places[0].devid} at {places[0].physical})"
+                yield text, None if None in parts else b"".join(part for part in parts if part is not None)
+
     def _ways(self, piece: Piece) -> Iterator[Way]:
         """First what needs no stale device: an old block there may well have the checksum of its old bytes."""
         if self._stale:

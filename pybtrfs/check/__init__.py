@@ -1,0 +1,1 @@
+"""The check of a whole filesystem: double-entry bookkeeping over columns; see `engine`."""

@@ -1,0 +1,181 @@
+"""The run of a check: which trees are read in which order, and what is looked at again.
+
+First come the trees that no two roots share (chunks, roots, extents, checksums, space): they tell what the second
+walk, of all file trees at once, needs to know. Sums that balance are done with. What does not balance is read
+again, tree by tree, until each account that is off has been named.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from pybtrfs.btree.search import Root
+from pybtrfs.check.collect import Collected, Collector
+from pybtrfs.check.columns import U64, Array, LeafBatch, NodeBatch, Table
+from pybtrfs.check.context import About, Ranges
+from pybtrfs.check.findings import Finding
+from pybtrfs.check.forest import Forest
+from pybtrfs.check.ledger import Detail, Ledger, Multipliers, leaf_sums
+from pybtrfs.check.neighbours import Neighbours
+from pybtrfs.check.reader import BlockReader, Report
+from pybtrfs.check.roots import Roots
+from pybtrfs.check.rules import extents_of_files, inodes, names, references
+from pybtrfs.check.tables import NodeTables, Tables
+from pybtrfs.fs.filesystem import Filesystem
+from pybtrfs.ondisk import constants as c
+
+TREE_LEDGERS: list[Ledger] = [*inodes.LEDGERS, *names.LEDGERS]
+TREE_TESTS = [*inodes.TESTS, *names.TESTS, *extents_of_files.TESTS]
+WHOLE_LEDGERS: list[Ledger] = references.LEDGERS
+
+
+class Check:
+    """One run over one filesystem; `report` takes each finding as it is made."""
+
+    def __init__(self, filesystem: Filesystem, report: Report, multipliers: Multipliers | None = None) -> None:
+        self.filesystem, self._report = filesystem, report
+        self._multipliers = multipliers or Multipliers()
+        self._reader = BlockReader(filesystem, report)
+        self._whole = np.zeros(len(WHOLE_LEDGERS), U64)
+        self._lost = False
+
+    def run(self) -> None:
+        """All phases."""
+        roots = Roots(self.filesystem, self._report)
+        collector = Collector()
+        about = self._about(None)
+        self._single = Forest(self._reader, roots.single, self._report, shared=False)
+        self._single.walk(self._take_single(collector, about), self._take_nodes(about, shared=False))
+        self._about_files = self._about(collector.done())
+        self._files = Forest(self._reader, roots.files, self._report, shared=True, dropped=roots.dropped)
+        neighbours = Neighbours()
+        self._files.walk(self._take_files(neighbours), self._take_nodes(self._about_files, shared=True))
+        for finding in neighbours.finish(self._files):
+            self._report(finding)
+        self._balance_trees(roots)
+        self._balance_whole(roots)
+
+    def _about(self, collected: Collected | None) -> About:
+        fs, sb = self.filesystem, self.filesystem.superblock
+        none = Collector().done() if collected is None else collected
+        flagged = (none.extents.flags & U64(c.BLOCK_FLAG_FULL_BACKREF)) != U64(0)
+        return About(
+            self._multipliers,
+            fs.sectorsize,
+            fs.nodesize,
+            fs.csum_type.size,
+            sb.generation,
+            bool(sb.incompat_flags & c.INCOMPAT_NO_HOLES),
+            none.extents,
+            Ranges(*none.csum_ranges(fs.csum_type.size, fs.sectorsize)),
+            none.extents.bytenr[flagged],
+        )
+
+    def _take_single(self, collector: Collector, about: About):  # type: ignore[no-untyped-def]
+        def take(batch: LeafBatch, number: Array) -> Array:
+            tables = Tables(batch, number, about, shared=False)
+            collector.take(tables)
+            self._add(tables, len(batch))
+            return np.zeros((len(batch), 0), U64)
+
+        return take
+
+    def _take_nodes(self, about: About, *, shared: bool):  # type: ignore[no-untyped-def]
+        def take(batch: NodeBatch) -> None:
+            tables = NodeTables(batch, about, shared=shared)
+            self._add(tables, len(batch))
+
+        return take
+
+    def _take_files(self, neighbours: Neighbours):  # type: ignore[no-untyped-def]
+        def take(batch: LeafBatch, number: Array) -> Array:
+            tables = Tables(batch, number, self._about_files, shared=True)
+            self._add(tables, len(batch))
+            for test in TREE_TESTS:
+                for finding in test.findings(tables):
+                    self._report(finding)
+            neighbours.take(tables)
+            return np.stack(
+                [leaf_sums(ledger, tables, self._multipliers, len(batch)) for ledger in TREE_LEDGERS], axis=1
+            )
+
+        return take
+
+    def _add(self, tables: Any, blocks: int) -> None:
+        """Add some blocks to the sums that go over all trees."""
+        sums = [leaf_sums(ledger, tables, self._multipliers, blocks).sum(dtype=U64) for ledger in WHOLE_LEDGERS]
+        self._whole += np.array(sums, U64)
+
+    def _balance_trees(self, roots: Roots) -> None:
+        for tree in self._files.sums():
+            if not tree.complete:
+                self._lost = True
+            elif tree.root.tree_id not in roots.dying:
+                for index in np.flatnonzero(tree.sums).tolist():
+                    self._detail(TREE_LEDGERS[index], tree.root)
+
+    def _detail(self, ledger: Ledger, root: Root) -> None:
+        detail = Detail(ledger, self._multipliers)
+        leaves = self._files.leaves_of(root)
+        for look in (detail.bucket, detail.collect):
+            for batch in self._reader.read(leaves, 0, quiet=True):
+                assert isinstance(batch, LeafBatch)
+                look(Tables(batch, np.zeros(len(batch), np.int64), self._about_files, shared=True))
+        for finding in self._findings(ledger, detail, root.tree_id):
+            self._report(finding)
+
+    def _balance_whole(self, roots: Roots) -> None:
+        tables = RootTables(roots.all(), self.filesystem.nodesize)
+        self._add(tables, 1)
+        for ledger, total in zip(WHOLE_LEDGERS, self._whole, strict=True):
+            if total != U64(0) and not self._lost:
+                detail = Detail(ledger, self._multipliers)
+                for look in (detail.bucket, detail.collect):
+                    look(tables)
+                    for part in self._all_tables():
+                        look(part)
+                for finding in self._findings(ledger, detail, None):
+                    self._report(finding)
+
+    def _all_tables(self) -> Iterator[Tables]:
+        for forest, shared in ((self._single, False), (self._files, True)):
+            for height, level in enumerate(forest.levels):
+                for batch in self._reader.read(level.bytenr[level.good], height, quiet=True):
+                    if isinstance(batch, LeafBatch):
+                        yield Tables(batch, np.zeros(len(batch), np.int64), self._about_files, shared=shared)
+                    elif isinstance(batch, NodeBatch):
+                        yield NodeTables(batch, self._about_files, shared=shared)
+
+    def _findings(self, ledger: Ledger, detail: Detail, tree: int | None) -> Iterator[Finding]:
+        for account, difference in detail.imbalances():
+            named = dict(zip(ledger.account, account, strict=True))
+            where = "" if tree is None else f"tree {tree}: "
+            text = where + ledger.message.format(**named, difference=difference)
+            ino = next((named[name] for name in ("ino", "dir") if name in named), None)
+            yield Finding(ledger.code, ledger.severity, text, tree, ino, named.get("bytenr"))
+
+
+class RootTables:
+    """What refers to root blocks: root items and the superblock, as a table."""
+
+    def __init__(self, roots: list[Root], nodesize: int) -> None:
+        none = np.zeros(len(roots), U64)
+        reloc = np.array([root.tree_id == c.TREE_RELOC_OBJECTID for root in roots], bool)
+        bytenr = np.array([root.bytenr for root in roots], U64)
+        self.reference = Table(
+            (None,),
+            np.arange(len(roots)),
+            np.arange(len(roots)),
+            None,
+            leaf=np.zeros(len(roots), np.int64),
+            bytenr=bytenr,
+            kind=np.where(reloc, U64(c.SHARED_BLOCK_REF_KEY), U64(c.TREE_BLOCK_REF_KEY)),
+            a=np.where(reloc, bytenr, np.array([root.tree_id for root in roots], U64)),
+            b=none,
+            c=none,
+            length=none + U64(nodesize),
+        )
+        empty = np.zeros(0, np.int64)
+        names = ("bytenr", "kind", "a", "b", "c", "count", "length", "refs", "flags")
+        self.backref = self.extent_item = Table((None,), empty, empty, None, **dict.fromkeys(names, none[:0]))
