@@ -32,7 +32,13 @@ def mixed_files(top: Path, count: int) -> None:
             path = _folder(top / "/".join(f"d{digit}" for digit in f"{number // 500:04}"))
             folder = os.open(path, os.O_DIRECTORY)
         kind = number % 1000
-        size = number * 37 % 2000 if kind < 500 else number * 811 % (40 * KIB) if kind < 998 else (number * 97 % 4096) * KIB
+        size = (
+            number * 37 % 2000
+            if kind < 500
+            else number * 811 % (40 * KIB)
+            if kind < 998
+            else (number * 97 % 4096) * KIB
+        )
         name = f"file-{number:06}"
         _write(folder, name, size, number)
         if kind % 50 == 0:

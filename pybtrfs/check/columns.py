@@ -8,6 +8,7 @@ a margin on both sides so that a structure that is cut off reads as zeros, not a
 All numbers are u64. Weights and differences are taken modulo 2^64, as sums of ledgers are.
 """
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +27,14 @@ def gather(buffer: Array, at: Array, dtype: "np.dtype[Any]") -> Array:
     """The values of `dtype` at byte positions `at` of a u1 buffer, at whatever alignment."""
     view = np.ndarray((len(buffer) - dtype.itemsize + 1,), dtype, buffer, strides=(1,))
     return view[at]
+
+
+def member(values: Array, among: Array) -> Array:
+    """Which of `values` are among some numbers that rise."""
+    if not len(among):
+        return np.zeros(len(values), bool)
+    found: Array = among[np.minimum(np.searchsorted(among, values), len(among) - 1)] == values
+    return found
 
 
 def field_of(layout: Fixed[Any], name: str) -> tuple[int, "np.dtype[Any]"]:
@@ -159,9 +168,7 @@ class LeafBatch(Batch):
 class Table:
     """Rows of one kind. Any field of the layout is a column: `table.nlink`; so are the key and the place."""
 
-    def __init__(
-        self, batch: Any, rows: Array, at: Array, layout: Fixed[Any] | None, **columns: Array
-    ) -> None:
+    def __init__(self, batch: Any, rows: Array, at: Array, layout: Fixed[Any] | None, **columns: Array) -> None:
         """`rows`: the item of each row, rising; `at`: where its structure begins in the batch's buffer."""
         self.batch, self.rows, self.at, self.layout = batch, rows, at, layout
         self.columns: dict[str, Array] = columns
@@ -204,7 +211,7 @@ class Table:
         return np.searchsorted(self.leaf, np.arange(len(self.batch) + 1))
 
 
-def records(table: Table, lengths: "Lengths") -> Table:
+def records(table: Table, lengths: Callable[[Array], Array]) -> Table:
     """The structures that follow each other in each item, a row each, in the items' order.
 
     `lengths(at)` gives the length of the structure at each position. A structure that ends after its item is left

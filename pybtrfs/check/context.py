@@ -1,4 +1,4 @@
-"""What a whole run of the check knows: sizes, features, and what the first trees have told about extents and checksums."""
+"""What a whole run of the check knows: sizes, features, and what the first trees tell of extents and checksums."""
 
 from typing import NamedTuple
 

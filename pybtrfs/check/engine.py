@@ -15,12 +15,12 @@ from pybtrfs.check.collect import Collected, Collector
 from pybtrfs.check.columns import U64, Array, LeafBatch, NodeBatch, Table
 from pybtrfs.check.context import About, Ranges
 from pybtrfs.check.findings import Finding
-from pybtrfs.check.forest import Forest
+from pybtrfs.check.forest import Forest, OnLeaves, OnNodes
 from pybtrfs.check.ledger import Detail, Ledger, Multipliers, leaf_sums
 from pybtrfs.check.neighbours import Neighbours
 from pybtrfs.check.reader import BlockReader, Report
 from pybtrfs.check.roots import Roots
-from pybtrfs.check.rules import extents_of_files, inodes, names, references
+from pybtrfs.check.rules import extents_of_files, inodes, names, references, space
 from pybtrfs.check.tables import NodeTables, Tables
 from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.ondisk import constants as c
@@ -43,11 +43,14 @@ class Check:
     def run(self) -> None:
         """All phases."""
         roots = Roots(self.filesystem, self._report)
-        collector = Collector()
+        collector = Collector(self.filesystem.sectorsize)
         about = self._about(None)
         self._single = Forest(self._reader, roots.single, self._report, shared=False)
         self._single.walk(self._take_single(collector, about), self._take_nodes(about, shared=False))
-        self._about_files = self._about(collector.done())
+        collected = collector.done()
+        self._about_files = self._about(collected)
+        for finding in space.findings(self.filesystem, collected):
+            self._report(finding)
         self._files = Forest(self._reader, roots.files, self._report, shared=True, dropped=roots.dropped)
         neighbours = Neighbours()
         self._files.walk(self._take_files(neighbours), self._take_nodes(self._about_files, shared=True))
@@ -58,7 +61,7 @@ class Check:
 
     def _about(self, collected: Collected | None) -> About:
         fs, sb = self.filesystem, self.filesystem.superblock
-        none = Collector().done() if collected is None else collected
+        none = Collector(self.filesystem.sectorsize).done() if collected is None else collected
         flagged = (none.extents.flags & U64(c.BLOCK_FLAG_FULL_BACKREF)) != U64(0)
         return About(
             self._multipliers,
@@ -72,7 +75,7 @@ class Check:
             none.extents.bytenr[flagged],
         )
 
-    def _take_single(self, collector: Collector, about: About):  # type: ignore[no-untyped-def]
+    def _take_single(self, collector: Collector, about: About) -> OnLeaves:
         def take(batch: LeafBatch, number: Array) -> Array:
             tables = Tables(batch, number, about, shared=False)
             collector.take(tables)
@@ -81,14 +84,14 @@ class Check:
 
         return take
 
-    def _take_nodes(self, about: About, *, shared: bool):  # type: ignore[no-untyped-def]
+    def _take_nodes(self, about: About, *, shared: bool) -> OnNodes:
         def take(batch: NodeBatch) -> None:
             tables = NodeTables(batch, about, shared=shared)
             self._add(tables, len(batch))
 
         return take
 
-    def _take_files(self, neighbours: Neighbours):  # type: ignore[no-untyped-def]
+    def _take_files(self, neighbours: Neighbours) -> OnLeaves:
         def take(batch: LeafBatch, number: Array) -> Array:
             tables = Tables(batch, number, self._about_files, shared=True)
             self._add(tables, len(batch))

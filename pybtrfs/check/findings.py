@@ -26,4 +26,3 @@ class Finding(NamedTuple):
     tree: int | None = None  # id of the tree that it is in
     ino: int | None = None  # the inode concerned, in that tree
     bytenr: int | None = None  # of the block or extent concerned
-    count: int = 1  # how many like it this one stands for

@@ -217,7 +217,9 @@ class Forest:
             self._tell("BLK-004", edges, at, kind, f"first key is {found}, {_who(edges, at)} says {said}")
         wrong = good & (heads.owner[number] != edges.tree) & (not self._shared)
         for at in np.flatnonzero(wrong).tolist():
-            self._tell("BLK-006", edges, at, kind, f"owner is tree {heads.owner[number[at]]}, expected {edges.tree[at]}")
+            self._tell(
+                "BLK-006", edges, at, kind, f"owner is tree {heads.owner[number[at]]}, expected {edges.tree[at]}"
+            )
         wrong = inner & heads.empty[number]
         for at in np.flatnonzero(wrong).tolist():
             self._tell("BLK-005", edges, at, kind, f"it is empty, and {_who(edges, at)} refers to it")

@@ -31,6 +31,7 @@ class BlockReader:
         self.nodesize = filesystem.nodesize
         self._buffer = np.zeros(BATCH_BLOCKS * self.nodesize + 2 * MARGIN, np.uint8)
         self._told: set[int] = set()
+        self._first_copies: list[tuple[int, bytes]] = []  # of the batch: runs of blocks by their first one's index
         self.blocks = 0
 
     def read(self, bytenrs: Array, level: int, *, quiet: bool = False) -> Iterator[Batch]:
@@ -51,6 +52,7 @@ class BlockReader:
 
     def _batch(self, bytenrs: Array, level: int) -> tuple[Batch, Array]:
         """The blocks as the first copies have them, and which of them could be read."""
+        self._first_copies = []
         size = self.nodesize
         buffer = self._buffer[: len(bytenrs) * size + 2 * MARGIN]
         buffer[len(buffer) - MARGIN :] = 0
@@ -63,6 +65,7 @@ class BlockReader:
                 read[begin:end] = False
                 continue
             buffer[at : at + len(data)] = np.frombuffer(data, np.uint8)
+            self._first_copies.append((begin, data))
             for logical, length in unread:
                 lost = bytenrs[begin:end] + U64(size) > U64(logical)
                 read[begin:end] &= ~(lost & (bytenrs[begin:end] < U64(logical + length)))
@@ -101,7 +104,7 @@ class BlockReader:
         return sound
 
     def _csums_hold(self, batch: Batch) -> Array:
-        view, size = memoryview(batch.buffer), self.nodesize
+        view, size = batch.buffer.data, self.nodesize
         csum_type = self._filesystem.csum_type
         spans = [view[at + CSUM_SIZE : at + size] for at in batch.start.tolist()]
         if csum_type.number == 0:
@@ -124,21 +127,21 @@ class BlockReader:
         batch.buffer[at : at + self.nodesize] = np.frombuffer(block.data, np.uint8)
         batch.forget()
         if tell:
-            self._compare_with(memoryview(block.data), bytenr, first=0)
+            self._compare_with(block.data, bytenr, first=0)
         return True
 
     def _compare_copies(self, batch: Batch, keep: Array) -> None:
-        """Report the copies, on any device, that are not what the good one is."""
+        """Report the copies, on any device, that are not what the first one is."""
         size, volume = self.nodesize, self._filesystem.volume
-        for begin, end in self._runs(batch.bytenr):
-            good = memoryview(batch.buffer)[MARGIN + begin * size : MARGIN + end * size]
+        for begin, first in self._first_copies:
             logical = int(batch.bytenr[begin])
-            if any(copy != good for _, copy in volume.direct_copies(logical, len(good), first=1)):
-                for index in np.flatnonzero(keep[begin:end]).tolist():
-                    if int(batch.bytenr[begin + index]) not in self._told:
-                        self._compare_with(good[index * size : (index + 1) * size], logical + index * size, first=1)
+            if all(copy == first for _, copy in volume.direct_copies(logical, len(first), first=1)):
+                continue
+            for index in range(len(first) // size):
+                if keep[begin + index] and int(batch.bytenr[begin + index]) not in self._told:
+                    self._compare_with(first[index * size : (index + 1) * size], logical + index * size, first=1)
 
-    def _compare_with(self, good: memoryview, bytenr: int, *, first: int) -> None:
+    def _compare_with(self, good: bytes, bytenr: int, *, first: int) -> None:
         for way, copy in self._filesystem.volume.direct_copies(bytenr, self.nodesize, first=first):
             if copy is None:
                 self._damaged_copy(bytenr, way, "cannot be read")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pybtrfs.check.backrefs import backrefs, extent_items
-from pybtrfs.check.columns import U64, Array, LeafBatch, Lengths, NodeBatch, Table, records
+from pybtrfs.check.columns import U64, Array, LeafBatch, Lengths, NodeBatch, Table, member, records
 from pybtrfs.check.names import crcs, hashes
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.dir import DIR_ITEM
@@ -62,7 +62,7 @@ class Tables:
         """Of each block of the batch: whether what it refers to knows it by its address, not by its owner."""
         if not self._shared:
             return np.zeros(len(self.batch), bool)
-        return np.isin(self.batch.bytenr, self.about.full_backref)
+        return member(self.batch.bytenr, self.about.full_backref)
 
     @cached_property
     def inode(self) -> Table:

@@ -10,7 +10,11 @@ from pybtrfs.compression import MAX_COMPRESSED, MAX_UNCOMPRESSED
 from pybtrfs.ondisk import constants as c
 
 
-@row_test("FIL-001", Severity.ERROR, "inode {ino}: file extent at {start}: type {type}, compression {compression} or encoding is unknown")
+@row_test(
+    "FIL-001",
+    Severity.ERROR,
+    "inode {ino}: file extent at {start}: type {type}, compression {compression} or encoding is unknown",
+)
 def known_form(t: Tables) -> Judged:
     e = t.extent
     odd = (e.type > U64(c.FILE_EXTENT_PREALLOC)) | (e.compression > U64(max(c.COMPRESSION_NAMES)))
@@ -25,14 +29,16 @@ def extent_generation(t: Tables) -> Judged:
 @row_test(
     "FIL-003",
     Severity.ERROR,
-    "inode {ino}: file extent at {start}: {num_bytes} bytes from {offset} of {disk_num_bytes} at {disk_bytenr} are not aligned",
+    "inode {ino}: extent at {start}: {num_bytes} bytes from {offset} of {disk_num_bytes} at {disk_bytenr} are not aligned",
 )
 def aligned(t: Tables) -> Judged:
     e, mask = t.regular, U64(t.about.sectorsize - 1)
     return e, ((e.start | e.num_bytes | e.offset | e.disk_num_bytes | e.disk_bytenr) & mask) != U64(0)
 
 
-@row_test("FIL-004", Severity.ERROR, "inode {ino}: file extent at {start} has {num_bytes} bytes, from {offset} of {ram_bytes}")
+@row_test(
+    "FIL-004", Severity.ERROR, "inode {ino}: file extent at {start} has {num_bytes} bytes, from {offset} of {ram_bytes}"
+)
 def inside_the_extent(t: Tables) -> Judged:
     e = t.regular
     room = np.where(e.compression != U64(0), e.ram_bytes, e.disk_num_bytes)
@@ -40,14 +46,20 @@ def inside_the_extent(t: Tables) -> Judged:
     return e, beyond | (e.num_bytes == U64(0)) | (e.end < e.start)
 
 
-@row_test("FIL-005", Severity.ERROR, "inode {ino}: compressed extent at {start}: {disk_num_bytes} bytes hold {ram_bytes}")
+@row_test(
+    "FIL-005", Severity.ERROR, "inode {ino}: compressed extent at {start}: {disk_num_bytes} bytes hold {ram_bytes}"
+)
 def compressed_lengths(t: Tables) -> Judged:
     e = t.regular
     long = (e.ram_bytes > U64(MAX_UNCOMPRESSED)) | (e.disk_num_bytes > U64(MAX_COMPRESSED))
     return e, (e.compression != U64(0)) & (long | (e.type == U64(c.FILE_EXTENT_PREALLOC)))
 
 
-@row_test("FIL-006", Severity.ERROR, "inode {ino}: hole at {start}: disk_num_bytes is {disk_num_bytes}, offset {offset}, expected 0")
+@row_test(
+    "FIL-006",
+    Severity.ERROR,
+    "inode {ino}: hole at {start}: disk_num_bytes is {disk_num_bytes}, offset {offset}, expected 0",
+)
 def hole_fields(t: Tables) -> Judged:
     e = t.regular
     return e, (e.disk_bytenr == U64(0)) & ((e.disk_num_bytes != U64(0)) | (e.compression != U64(0)))
@@ -65,7 +77,11 @@ def inline_length(t: Tables) -> Judged:
     return e, plain | (e.ram_bytes > U64(max(t.about.sectorsize, t.about.nodesize))) | (e.ram_bytes == U64(0))
 
 
-@row_test("FIL-009", Severity.WARNING, "inode {ino}: file extent at {start}: ram_bytes is {ram_bytes}, disk_num_bytes {disk_num_bytes}")
+@row_test(
+    "FIL-009",
+    Severity.WARNING,
+    "inode {ino}: file extent at {start}: ram_bytes is {ram_bytes}, disk_num_bytes {disk_num_bytes}",
+)
 def ram_bytes(t: Tables) -> Judged:
     e = t.regular
     plain = (e.compression == U64(0)) & (e.disk_bytenr != U64(0))

@@ -75,7 +75,9 @@ def symlink_flags(t: Tables) -> Judged:
     return t.inode, (t.inode.kind == U64(_SYMLINK)) & odd
 
 
-@row_test("INO-010", Severity.WARNING, "inode {ino}: a time has {atime__nsec}, {mtime__nsec} or {ctime__nsec} nanoseconds")
+@row_test(
+    "INO-010", Severity.WARNING, "inode {ino}: a time has {atime__nsec}, {mtime__nsec} or {ctime__nsec} nanoseconds"
+)
 def nanoseconds(t: Tables) -> Judged:
     times = (t.inode.atime__nsec, t.inode.ctime__nsec, t.inode.mtime__nsec, t.inode.otime__nsec)
     return t.inode, np.any([time >= U64(_NANOSECONDS) for time in times], axis=0)

@@ -43,7 +43,9 @@ def index_and_hash(t: Tables) -> Iterator[Posting]:
         yield sign, entries, (entries.dir, entries.child, entries.ctype, kind, entries.name)
 
 
-@ledger("NAM-003", Severity.ERROR, "inode {ino}: nlink less entries that say its type ({type}): {difference}", "ino", "type")
+@ledger(
+    "NAM-003", Severity.ERROR, "inode {ino}: nlink less entries that say its type ({type}): {difference}", "ino", "type"
+)
 def entry_type(t: Tables) -> Iterator[Posting]:
     """Entries say the type that the inode's mode has."""
     yield t.inode.nlink, t.inode, (t.inode.ino, FT_OF_KIND[(t.inode.kind & U64(15)).astype(np.int64)])
@@ -95,7 +97,11 @@ def entry_name(t: Tables) -> Judged:
     return entries, impossible(t.batch.buffer, entries.name_at, entries.name_len.astype(np.int64))
 
 
-@row_test("NAM-011", Severity.WARNING, "directory {dir}: the entry of {child} was made by transaction {transid}, in the future")
+@row_test(
+    "NAM-011",
+    Severity.WARNING,
+    "directory {dir}: the entry of {child} was made by transaction {transid}, in the future",
+)
 def entry_transid(t: Tables) -> Judged:
     return t.dir_index, t.dir_index.transid > U64(t.about.generation + 1)
 
@@ -106,7 +112,11 @@ def attribute_hash(t: Tables) -> Judged:
     return t.xattr, t.xattr.hash != t.xattr.crc
 
 
-@row_test("XAT-002", Severity.ERROR, "inode {ino}: an attribute of type {type} leads to {location__objectid}, expected 8 and 0")
+@row_test(
+    "XAT-002",
+    Severity.ERROR,
+    "inode {ino}: an attribute of type {type} leads to {location__objectid}, expected 8 and 0",
+)
 def attribute_form(t: Tables) -> Judged:
     kind = t.xattr.type & U64(0xFF ^ c.FT_ENCRYPTED)
     located = (t.xattr.location__objectid | t.xattr.location__offset | t.xattr.location__type) != U64(0)

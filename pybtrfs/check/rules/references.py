@@ -32,7 +32,9 @@ def counts(t: Tables) -> Iterator[Posting]:
     yield np.negative(t.backref.count), t.backref, (t.backref.bytenr,)
 
 
-@ledger("EXT-003", Severity.ERROR, "extent {bytenr}: lengths in file extents less length times refs: {difference}", "bytenr")
+@ledger(
+    "EXT-003", Severity.ERROR, "extent {bytenr}: lengths in file extents less length times refs: {difference}", "bytenr"
+)
 def lengths(t: Tables) -> Iterator[Posting]:
     """Whoever refers to an extent says the length that its item has."""
     r, e = t.reference, t.extent_item
