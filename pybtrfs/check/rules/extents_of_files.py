@@ -29,7 +29,7 @@ def extent_generation(t: Tables) -> Judged:
 @row_test(
     "FIL-003",
     Severity.ERROR,
-    "inode {ino}: extent at {start}: {num_bytes} bytes from {offset} of {disk_num_bytes} at {disk_bytenr} are not aligned",
+    "inode {ino}: extent at {start}: {num_bytes} bytes from {offset} of {disk_num_bytes} at {disk_bytenr} not aligned",
 )
 def aligned(t: Tables) -> Judged:
     e, mask = t.regular, U64(t.about.sectorsize - 1)
