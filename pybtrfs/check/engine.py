@@ -20,14 +20,26 @@ from pybtrfs.check.ledger import Detail, Ledger, Multipliers, leaf_sums
 from pybtrfs.check.neighbours import Neighbours
 from pybtrfs.check.reader import BlockReader, Report
 from pybtrfs.check.roots import Roots
-from pybtrfs.check.rules import extents_of_files, inodes, names, references, space
+from pybtrfs.check.rule import RowTest
+from pybtrfs.check.rules import (
+    chunks,
+    extent_items,
+    extents_of_files,
+    inodes,
+    items,
+    names,
+    references,
+    space,
+    superblocks,
+)
 from pybtrfs.check.tables import NodeTables, Tables
 from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.ondisk import constants as c
 
 TREE_LEDGERS: list[Ledger] = [*inodes.LEDGERS, *names.LEDGERS]
-TREE_TESTS = [*inodes.TESTS, *names.TESTS, *extents_of_files.TESTS]
-WHOLE_LEDGERS: list[Ledger] = references.LEDGERS
+TREE_TESTS = [*items.TESTS, *inodes.TESTS, *names.TESTS, *extents_of_files.TESTS]
+SINGLE_TESTS = [*TREE_TESTS, *extent_items.TESTS]
+WHOLE_LEDGERS: list[Ledger] = [*references.LEDGERS, *extent_items.LEDGERS]
 
 
 class Check:
@@ -49,8 +61,10 @@ class Check:
         self._single.walk(self._take_single(collector, about), self._take_nodes(about, shared=False))
         collected = collector.done()
         self._about_files = self._about(collected)
-        for finding in space.findings(self.filesystem, collected):
-            self._report(finding)
+        fs = self.filesystem
+        for found in (superblocks.findings(fs), chunks.findings(fs), space.findings(fs, collected)):
+            for finding in found:
+                self._report(finding)
         self._files = Forest(self._reader, roots.files, self._report, shared=True, dropped=roots.dropped)
         neighbours = Neighbours()
         self._files.walk(self._take_files(neighbours), self._take_nodes(self._about_files, shared=True))
@@ -79,6 +93,7 @@ class Check:
         def take(batch: LeafBatch, number: Array) -> Array:
             tables = Tables(batch, number, about, shared=False)
             collector.take(tables)
+            self._test(SINGLE_TESTS, tables)
             self._add(tables, len(batch))
             return np.zeros((len(batch), 0), U64)
 
@@ -95,15 +110,18 @@ class Check:
         def take(batch: LeafBatch, number: Array) -> Array:
             tables = Tables(batch, number, self._about_files, shared=True)
             self._add(tables, len(batch))
-            for test in TREE_TESTS:
-                for finding in test.findings(tables):
-                    self._report(finding)
+            self._test(TREE_TESTS, tables)
             neighbours.take(tables)
             return np.stack(
                 [leaf_sums(ledger, tables, self._multipliers, len(batch)) for ledger in TREE_LEDGERS], axis=1
             )
 
         return take
+
+    def _test(self, tests: list[RowTest], tables: Tables) -> None:
+        for test in tests:
+            for finding in test.findings(tables):
+                self._report(finding)
 
     def _add(self, tables: Any, blocks: int) -> None:
         """Add some blocks to the sums that go over all trees."""
@@ -180,5 +198,6 @@ class RootTables:
             length=none + U64(nodesize),
         )
         empty = np.zeros(0, np.int64)
-        names = ("bytenr", "kind", "a", "b", "c", "count", "length", "refs", "flags")
+        names = ("bytenr", "kind", "a", "b", "c", "count", "length", "refs", "flags", "level", "generation")
         self.backref = self.extent_item = Table((None,), empty, empty, None, **dict.fromkeys(names, none[:0]))
+        self.block = self.extent_item
