@@ -30,6 +30,8 @@ from pybtrfs.check.rules import (
     names,
     references,
     space,
+    states,
+    subvolumes,
     superblocks,
 )
 from pybtrfs.check.tables import NodeTables, Tables
@@ -39,6 +41,7 @@ from pybtrfs.ondisk import constants as c
 TREE_LEDGERS: list[Ledger] = [*inodes.LEDGERS, *names.LEDGERS]
 TREE_TESTS = [*items.TESTS, *inodes.TESTS, *names.TESTS, *extents_of_files.TESTS]
 SINGLE_TESTS = [*TREE_TESTS, *extent_items.TESTS]
+FILESYSTEM_RULES = (superblocks, chunks, subvolumes, states)
 WHOLE_LEDGERS: list[Ledger] = [*references.LEDGERS, *extent_items.LEDGERS]
 
 
@@ -62,7 +65,7 @@ class Check:
         collected = collector.done()
         self._about_files = self._about(collected)
         fs = self.filesystem
-        for found in (superblocks.findings(fs), chunks.findings(fs), space.findings(fs, collected)):
+        for found in (*(rules.findings(fs) for rules in FILESYSTEM_RULES), space.findings(fs, collected)):
             for finding in found:
                 self._report(finding)
         self._files = Forest(self._reader, roots.files, self._report, shared=True, dropped=roots.dropped)

@@ -20,9 +20,11 @@ class Roots:
         self.files: list[Root] = []
         self.dying: set[int] = set()  # subvolumes that are being deleted
         self.dropped: dict[int, int] = {}  # nodes of theirs, with the number of children that are gone
-        for item in filesystem.root_tree.items():
-            if item.key.type == c.ROOT_ITEM_KEY:
-                self._take(filesystem, item.key, item.read(ROOT_ITEM))
+        for item in filesystem.root_tree.items(trouble=lambda error: None):  # the walk tells of blocks that are damaged
+            if item.key.type == c.ROOT_ITEM_KEY and len(item.data) in ROOT_ITEM.forms:  # rules tell of others
+                root = item.read(ROOT_ITEM)
+                if root.level < c.MAX_LEVEL:
+                    self._take(filesystem, item.key, root)
 
     def all(self) -> list[Root]:
         """All of them."""
