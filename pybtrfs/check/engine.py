@@ -28,12 +28,14 @@ from pybtrfs.check.rules import (
     inodes,
     items,
     names,
+    quotas,
     references,
     space,
     states,
     subvolumes,
     superblocks,
 )
+from pybtrfs.check.sharing import Sharing
 from pybtrfs.check.tables import NodeTables, Tables
 from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.ondisk import constants as c
@@ -53,6 +55,7 @@ class Check:
         self._multipliers = multipliers or Multipliers()
         self._reader = BlockReader(filesystem, report)
         self._whole = np.zeros(len(WHOLE_LEDGERS), U64)
+        self._charges = quotas.Charges(filesystem)
         self._lost = False
 
     def run(self) -> None:
@@ -75,6 +78,11 @@ class Check:
             self._report(finding)
         self._balance_trees(roots)
         self._balance_whole(roots)
+        for finding in quotas.findings(self.filesystem, roots.dying, self._sharing, self._charges):
+            self._report(finding)
+
+    def _sharing(self) -> Sharing | None:
+        return None if self._lost else Sharing(self._files, self._reader, self._about_files)
 
     def _about(self, collected: Collected | None) -> About:
         fs, sb = self.filesystem, self.filesystem.superblock
@@ -96,6 +104,7 @@ class Check:
         def take(batch: LeafBatch, number: Array) -> Array:
             tables = Tables(batch, number, about, shared=False)
             collector.take(tables)
+            self._charges.take_extents(tables)
             self._test(SINGLE_TESTS, tables)
             self._add(tables, len(batch))
             return np.zeros((len(batch), 0), U64)
@@ -105,6 +114,8 @@ class Check:
     def _take_nodes(self, about: About, *, shared: bool) -> OnNodes:
         def take(batch: NodeBatch) -> None:
             tables = NodeTables(batch, about, shared=shared)
+            if shared:
+                self._charges.take_blocks(batch)
             self._add(tables, len(batch))
 
         return take
@@ -115,6 +126,7 @@ class Check:
             self._add(tables, len(batch))
             self._test(TREE_TESTS, tables)
             neighbours.take(tables)
+            self._charges.take_blocks(batch)
             return np.stack(
                 [leaf_sums(ledger, tables, self._multipliers, len(batch)) for ledger in TREE_LEDGERS], axis=1
             )
