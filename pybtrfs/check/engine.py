@@ -27,10 +27,12 @@ from pybtrfs.check.rules import (
     extents_of_files,
     inodes,
     items,
+    logs,
     names,
     quotas,
     references,
     space,
+    space_cache,
     states,
     subvolumes,
     superblocks,
@@ -68,7 +70,8 @@ class Check:
         collected = collector.done()
         self._about_files = self._about(collected)
         fs = self.filesystem
-        for found in (*(rules.findings(fs) for rules in FILESYSTEM_RULES), space.findings(fs, collected)):
+        of_space = (rules.findings(fs, collected) for rules in (space, space_cache))
+        for found in (*(rules.findings(fs) for rules in FILESYSTEM_RULES), *of_space):
             for finding in found:
                 self._report(finding)
         self._files = Forest(self._reader, roots.files, self._report, shared=True, dropped=roots.dropped)
@@ -78,6 +81,7 @@ class Check:
             self._report(finding)
         self._balance_trees(roots)
         self._balance_whole(roots)
+        logs.LogCheck(self.filesystem, self._reader, self._about_files, self._report).run(TREE_TESTS)
         for finding in quotas.findings(self.filesystem, roots.dying, self._sharing, self._charges):
             self._report(finding)
 
