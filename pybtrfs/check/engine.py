@@ -23,6 +23,7 @@ from pybtrfs.check.roots import Roots
 from pybtrfs.check.rule import RowTest
 from pybtrfs.check.rules import (
     chunks,
+    data,
     extent_items,
     extents_of_files,
     inodes,
@@ -50,13 +51,21 @@ WHOLE_LEDGERS: list[Ledger] = [*references.LEDGERS, *extent_items.LEDGERS]
 
 
 class Check:
-    """One run over one filesystem; `report` takes each finding as it is made."""
+    """One run over one filesystem; `report` takes each finding as it is made, `data_csums`: of data, too."""
 
-    def __init__(self, filesystem: Filesystem, report: Report, multipliers: Multipliers | None = None) -> None:
+    def __init__(
+        self,
+        filesystem: Filesystem,
+        report: Report,
+        multipliers: Multipliers | None = None,
+        *,
+        data_csums: bool = False,
+    ) -> None:
         self.filesystem, self._report = filesystem, report
         self._multipliers = multipliers or Multipliers()
         self._reader = BlockReader(filesystem, report)
         self._whole = np.zeros(len(WHOLE_LEDGERS), U64)
+        self._data_csums = data_csums
         self._charges = quotas.Charges(filesystem)
         self._lost = False
 
@@ -83,6 +92,8 @@ class Check:
         self._balance_whole(roots)
         logs.LogCheck(self.filesystem, self._reader, self._about_files, self._report).run(TREE_TESTS)
         for finding in quotas.findings(self.filesystem, roots.dying, self._sharing, self._charges):
+            self._report(finding)
+        for finding in data.findings(self.filesystem, self._about_files.extents) if self._data_csums else ():
             self._report(finding)
 
     def _sharing(self) -> Sharing | None:
