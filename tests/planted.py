@@ -18,7 +18,7 @@ from typing import Any
 from damage import Patch, places_of
 
 from pybtrfs.btree.block import Block, Item
-from pybtrfs.btree.search import Root, Tree
+from pybtrfs.btree.search import Tree
 from pybtrfs.check.engine import Check
 from pybtrfs.check.findings import Finding
 from pybtrfs.checksum import seal
@@ -28,19 +28,18 @@ from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.header import HEADER, ITEM, KEY_PTR, ItemHeader, leaf_data_size
 from pybtrfs.ondisk.key import KEY, Key
 from pybtrfs.ondisk.layout import Fixed, Many
-from pybtrfs.ondisk.superblock import SUPERBLOCK, Superblock
+from pybtrfs.ondisk.superblock import SUPERBLOCK
+from pybtrfs.volume.opening import Where
 
 Wanted = Sequence[int | None]
 """A key, with None for what may be anything."""
 
 
-def findings(image: Path | str, devices: tuple[str, ...] = ()) -> list[Finding]:
+def findings(image: Path | str, devices: tuple[str, ...] = (), *, data_csums: bool = False) -> list[Finding]:
     """All that the check finds in an image."""
-    from pybtrfs.volume.opening import Where
-
     found: list[Finding] = []
     with open_filesystem(str(image), Where(devices=devices)) as filesystem:
-        Check(filesystem, found.append).run()
+        Check(filesystem, found.append, data_csums=data_csums).run()
     return found
 
 
@@ -51,6 +50,7 @@ class Planted(contextlib.AbstractContextManager["Planted"]):
         self.filesystem: Filesystem = open_filesystem(str(image))
         self.superblocks: dict[int, bytearray] = {}
         self._blocks: dict[int, bytearray] = {}
+        self._raw: list[tuple[int, bytes]] = []
         self._image = image
 
     def __exit__(self, *error: object) -> None:
@@ -65,7 +65,12 @@ class Planted(contextlib.AbstractContextManager["Planted"]):
         return next(log.tree for log in log_trees(self.filesystem) if log.subvolume_id == subvolume)
 
     def items(self, tree: int | Tree, key: Wanted) -> Iterator[Item]:
-        for item in self.tree(tree).items():
+        for leaf in self.tree(tree).leaves():
+            edited = self._blocks.get(leaf.bytenr)
+            yield from self._matching(leaf if edited is None else Block(bytes(edited), leaf.bytenr), key)
+
+    def _matching(self, leaf: Block, key: Wanted) -> Iterator[Item]:
+        for item in leaf.items():
             if all(wanted is None or wanted == found for wanted, found in zip(key, item.key, strict=True)):
                 yield item
 
@@ -139,9 +144,20 @@ class Planted(contextlib.AbstractContextManager["Planted"]):
                 at, size = SUPERBLOCK.offset_of(name.replace("__", ".")), _size_of(SUPERBLOCK, name.replace("__", "."))
                 raw[at : at + size] = value if isinstance(value, bytes) else value.to_bytes(size, "little")
 
+    def raw(self, bytenr: int, at: int, data: bytes, copies: slice = slice(None)) -> None:
+        """Bytes of some copies of a block, whose checksum then does not hold."""
+        block = bytearray(self.filesystem.store.read(bytenr).data)
+        block[at : at + len(data)] = data
+        self._raw += [(place, bytes(block)) for place in places_of(self.filesystem, bytenr)[copies]]
+
+    def data(self, logical: int, data: bytes, copy: int = 0) -> None:
+        """Bytes of one copy of data."""
+        [piece] = self.filesystem.volume.chunks.pieces(logical, len(data))
+        self._raw.append((piece.copies[copy].physical, data))
+
     def patch(self) -> Patch:
         """All changes, with checksums."""
-        writes = []
+        writes = list(self._raw)
         for bytenr, block in self._blocks.items():
             seal(self.filesystem.csum_type, block)
             writes += [(at, bytes(block)) for at in places_of(self.filesystem, bytenr)]
@@ -175,10 +191,6 @@ class Planted(contextlib.AbstractContextManager["Planted"]):
                 self._block(node.bytenr)[at : at + KEY.size] = KEY.pack(new)
 
 
-def root_of(filesystem: Filesystem, tree: int) -> Root:
-    return filesystem.tree(tree).root
-
-
 def _fill(block: bytearray, items: Sequence[tuple[Key, bytes]]) -> None:
     """Make a leaf hold exactly these items."""
     end = leaf_data_size(len(block))
@@ -198,6 +210,3 @@ def _size_of(layout: Fixed[Any], name: str) -> int:
     head, _, rest = name.partition(".")
     field = next(field for field in layout.fields if field.name == head)
     return _size_of(field.layout, rest) if rest and field.layout else field.size
-
-
-__all__ = ["Planted", "Superblock", "findings", "root_of"]

@@ -122,12 +122,9 @@ def _fields(sb: Superblock) -> Iterator[Finding]:
         value = getattr(sb, name)
         if value > sb.generation and value != c.U64_MAX:
             yield _found("SUP-017", Severity.WARNING, f"superblock: {name} is {value}, generation {sb.generation}")
-    if sb.chunk_root_generation > sb.generation:
-        text = f"superblock: chunk_root_generation is {sb.chunk_root_generation}, generation {sb.generation}"
-        yield _found("SUP-018", Severity.ERROR, text)
     if sb.root_dir_objectid != c.ROOT_TREE_DIR_OBJECTID:
         text = f"superblock: root_dir_objectid is {sb.root_dir_objectid}, expected {c.ROOT_TREE_DIR_OBJECTID}"
-        yield _found("SUP-019", Severity.ERROR, text)
+        yield _found("SUP-018", Severity.ERROR, text)
 
 
 def _system_chunks(filesystem: Filesystem) -> Iterator[Finding]:
@@ -143,10 +140,10 @@ def _system_chunks(filesystem: Filesystem) -> Iterator[Finding]:
     for start, chunk in array.items():
         if inside.get(start) != chunk:
             found = "differs from that" if start in inside else "is not"
-            yield _found("SUP-020", Severity.ERROR, f"superblock: system chunk {start} {found} in the chunk tree")
+            yield _found("SUP-019", Severity.ERROR, f"superblock: system chunk {start} {found} in the chunk tree")
     for start, chunk in inside.items():
         if chunk.type & c.BLOCK_GROUP_SYSTEM and start not in array:
-            yield _found("SUP-021", Severity.ERROR, f"chunk {start} is a system chunk and not in the superblock")
+            yield _found("SUP-020", Severity.ERROR, f"chunk {start} is a system chunk and not in the superblock")
 
 
 def _backups(filesystem: Filesystem) -> Iterator[Finding]:
@@ -154,7 +151,7 @@ def _backups(filesystem: Filesystem) -> Iterator[Finding]:
     for number, backup in enumerate(sb.super_roots):
         if backup.tree_root:
             yield from (
-                _found("SUP-022", Severity.WARNING, f"superblock: backup {number}: {problem}")
+                _found("SUP-021", Severity.WARNING, f"superblock: backup {number}: {problem}")
                 for problem in _backup_problems(filesystem, backup)
             )
     current = [backup for backup in sb.super_roots if backup.tree_root_gen == sb.generation]
@@ -165,7 +162,7 @@ def _backups(filesystem: Filesystem) -> Iterator[Finding]:
         )
         if ours != theirs:
             text = f"superblock: the backup of generation {sb.generation} has roots {theirs}, the superblock {ours}"
-            yield _found("SUP-023", Severity.WARNING, text)
+            yield _found("SUP-022", Severity.WARNING, text)
 
 
 def _backup_problems(filesystem: Filesystem, backup: RootBackup) -> Iterator[str]:
