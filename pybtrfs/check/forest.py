@@ -138,6 +138,16 @@ class Forest:
         found: Array = leaves.bytenr[numbers]
         return found
 
+    def first_leaf(self, root: Root) -> int | None:
+        """The number of a tree's first leaf; None where nothing is left below a node on the way."""
+        number = int(np.searchsorted(self.levels[root.level].bytenr, np.array([root.bytenr], U64))[0])
+        for height in range(root.level, 0, -1):
+            level = self.levels[height]
+            if level.bounds[number] == level.bounds[number + 1]:
+                return None
+            number = int(level.children[level.bounds[number]])
+        return number
+
     def _root_edges(self, level: int) -> Edges:
         roots = [root for root in self.roots if root.level == level]
         count = len(roots)

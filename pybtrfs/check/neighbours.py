@@ -62,8 +62,8 @@ class Neighbours:
         self._extents(t, inode_entry, edge)
         self._batches.append((t.number, edge))
 
-    def finish(self, forest: Forest) -> Iterator[Finding]:
-        """What is wrong within leaves and between them."""
+    def finish(self, forest: Forest, dying: set[int]) -> Iterator[Finding]:
+        """What is wrong within leaves and between them; of trees in `dying` the first leaves may be gone."""
         yield from self.found
         left, right = forest.pairs()
         yield from _key_order(forest, left, right)
@@ -71,6 +71,9 @@ class Neighbours:
         for number, part in self._batches:
             for whole, piece in zip(edge, part, strict=True):
                 whole[number] = piece
+        first = [forest.first_leaf(root) for root in forest.roots if root.tree_id in dying]
+        beheaded = np.array([leaf for leaf in first if leaf is not None], np.int64)
+        edge.opens[np.setdiff1d(beheaded, right)] = 0
         yield from _between(edge, left, right)
 
     def _inodes(self, t: Tables, inode_entry: Array, edge: Edge) -> None:

@@ -132,6 +132,7 @@ def _free(number: Array) -> Array:
     "EXI-005", Severity.ERROR, "extent {key_objectid}: a backref stands under hash {key_offset}, its own is {hash}"
 )
 def hash_of_a_keyed_ref(t: Tables) -> Judged:
+    """A keyed backref by file stands under the hash of what it names, or where that is taken, behind."""
     r = t.batch.items(c.EXTENT_DATA_REF_KEY, EXTENT_DATA_REF)
     r.columns["hash"] = _hashes(t, r.at)
     return r, (r.key_offset - r.hash) >= U64(_COLLISIONS)
@@ -139,6 +140,7 @@ def hash_of_a_keyed_ref(t: Tables) -> Judged:
 
 @row_test("EXI-006", Severity.ERROR, "extent {bytenr}: refs is {refs}, level {level}, which cannot be")
 def possible_item(t: Tables) -> Judged:
+    """Somebody refers to an extent; a skinny item is of a tree block; trees have eight levels."""
     e = t.extent_item
     skinny = e.is_skinny & (e.flags & U64(c.EXTENT_FLAG_TREE_BLOCK) == U64(0))
     return e, skinny | (e.refs == U64(0)) | (e.level >= U64(c.MAX_LEVEL))

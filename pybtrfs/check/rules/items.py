@@ -68,6 +68,7 @@ _LENGTHS = {
 
 @row_test("ITM-001", Severity.ERROR, "item ({key_objectid} {type} {key_offset}): no such item belongs into this tree")
 def type_of_the_tree(t: Tables) -> Judged:
+    """An item's type is one that its tree may hold."""
     b = t.batch
     allowed = _allowed()
     if t.shared:
@@ -81,6 +82,7 @@ def type_of_the_tree(t: Tables) -> Judged:
 
 @row_test("ITM-002", Severity.ERROR, "item ({key_objectid} {type} {key_offset}): it has {size} bytes")
 def length_of_the_type(t: Tables) -> Judged:
+    """An item is as long as its type's structure, or one of its forms."""
     b = t.batch
     least, most = _bounds()
     wrong = (b.size < least[b.type]) | (b.size > most[b.type])
@@ -114,6 +116,7 @@ def names_fill_the_item(t: Tables) -> Judged:
 
 @row_test("ITM-004", Severity.ERROR, "item ({key_objectid} {type} {key_offset}): no item can have this key")
 def possible_key(t: Tables) -> Judged:
+    """Items of inodes have an inode's number, others the objectid of their type."""
     b = t.batch
     beyond = (b.objectid - U64(c.FIRST_FREE_OBJECTID)) > U64(c.LAST_FREE_OBJECTID - c.FIRST_FREE_OBJECTID)
     if t.shared:
@@ -131,6 +134,7 @@ def possible_key(t: Tables) -> Judged:
     "inode {ino}: file extent at {start}: its item has {item_size} bytes, expected {expected}",
 )
 def length_of_a_file_extent(t: Tables) -> Judged:
+    """A file extent that is not inline has one length."""
     e = t.extent
     e.columns["expected"] = np.full(len(e), FILE_EXTENT.size, U64)
     return e, ~e.is_inline & (e.item_size != e.expected)
@@ -140,12 +144,14 @@ def length_of_a_file_extent(t: Tables) -> Judged:
     "ITM-006", Severity.ERROR, "directory {dir}: an entry by hash has {name_len} bytes of name and {data_len} of data"
 )
 def lengths_of_an_entry(t: Tables) -> Judged:
+    """An entry has a name and no data."""
     e = t.dir_item
     return e, (e.name_len == U64(0)) | (e.data_len != U64(0))
 
 
 @row_test("ITM-007", Severity.ERROR, "directory {dir}: an entry leads to root item {child}, which is no subvolume's")
 def entry_of_a_subvolume(t: Tables) -> Judged:
+    """What leads to a root item leads to a subvolume's."""
     e = t.dir_index if t.shared else t.dir_item
     beyond = (e.child - U64(c.FIRST_FREE_OBJECTID)) > U64(c.LAST_FREE_OBJECTID - c.FIRST_FREE_OBJECTID)
     return e, (e.ctype == U64(c.ROOT_ITEM_KEY)) & beyond & (e.child != U64(c.FS_TREE_OBJECTID))
@@ -157,6 +163,7 @@ def entry_of_a_subvolume(t: Tables) -> Judged:
     "device extent of devid {key_objectid} at {key_offset}: {length} bytes for {chunk_offset}",
 )
 def aligned_device_extent(t: Tables) -> Judged:
+    """Device extents are of whole sectors."""
     e = t.batch.items(c.DEV_EXTENT_KEY, DEV_EXTENT)
     odd = ((e.key_offset | e.length | e.chunk_offset) & U64(t.about.sectorsize - 1)) != U64(0)
     return e, odd | (e.length == U64(0))

@@ -83,7 +83,7 @@ def _cache(filesystem: Filesystem, item: Item, group: _Group, taken: Ranges) -> 
         raise _Stale(f"its inode is of generation {inode.generation}, its header of {header.generation}")
     pages = _Pages(_content(filesystem, header.location.objectid, inode), header)
     free = _free(filesystem.sectorsize, group, header, pages)
-    yield from _compared(group, free, taken)
+    yield from _compared(group, free, taken, _bytes_of_supers(filesystem, group))
 
 
 def _content(filesystem: Filesystem, ino: int, inode: InodeItem) -> bytes:
@@ -158,13 +158,20 @@ def _bits(bitmap: bytes, start: int, sectorsize: int) -> Iterator[tuple[int, int
         yield start + begin * sectorsize, start + end * sectorsize
 
 
-def _compared(group: _Group, free: list[tuple[int, int]], taken: Ranges) -> Iterator[Finding]:
+def _compared(group: _Group, free: list[tuple[int, int]], taken: Ranges, supers: int) -> Iterator[Finding]:
     start, end = np.array(free, U64).reshape(-1, 2).T
     for at in np.flatnonzero(taken.covered(start, end) != U64(0)).tolist():
         yield _found("CAC-004", group, f"the cache calls {start[at]} to {end[at]} free, and an extent lies there")
     for at in np.flatnonzero(end[:-1] > start[1:]).tolist():
         yield _found("CAC-005", group, f"the cache has free space from {start[at + 1]} twice")
-    total = int((end - start).sum(dtype=U64))
-    if total > group.length - group.used:
-        text = f"the cache has {total} free bytes, the block group {group.length - group.used}"
-        yield _found("CAC-006", group, text)
+    total, most = int((end - start).sum(dtype=U64)), group.length - group.used
+    if not most - supers <= total <= most:
+        yield _found("CAC-006", group, f"the cache has {total} free bytes, the block group {most}")
+
+
+def _bytes_of_supers(filesystem: Filesystem, group: _Group) -> int:
+    """The most that a cache leaves out since superblocks may lie there."""
+    found = filesystem.volume.chunks.find(group.start)
+    stripes = found[1].stripes if found else ()
+    inside = [at for at in c.SUPER_OFFSETS for stripe in stripes if stripe.offset <= at < stripe.offset + group.length]
+    return len(inside) * c.STRIPE_LEN
