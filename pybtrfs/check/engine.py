@@ -83,7 +83,14 @@ class Check:
         for found in (*(rules.findings(fs) for rules in FILESYSTEM_RULES), *of_space):
             for finding in found:
                 self._report(finding)
-        self._files = Forest(self._reader, roots.files, self._report, shared=True, dropped=roots.dropped)
+        self._files = Forest(
+            self._reader,
+            roots.files,
+            self._report,
+            shared=True,
+            dropped=roots.dropped,
+            full_backref=self._about_files.full_backref,
+        )
         neighbours = Neighbours()
         self._files.walk(self._take_files(neighbours), self._take_nodes(self._about_files, shared=True))
         for finding in neighbours.finish(self._files, roots.dying):
