@@ -88,4 +88,23 @@ def ram_bytes(t: Tables) -> Judged:
     return e, plain & (e.ram_bytes != e.disk_num_bytes)
 
 
+@row_test("FIL-013", Severity.ERROR, "inode {ino}: its extents end at {end}, its size is {size}, without NO_HOLES")
+def extents_up_to_the_size(t: Tables) -> Judged:
+    """Where holes are explicit, the extents of a file reach its size. (One that leaves its leaf is not looked at.)"""
+    b, inodes = t.batch, t.inode
+    if t.about.no_holes or not len(inodes) or not t.shared:
+        return inodes, np.zeros(len(inodes), bool)
+    other = (b.objectid[1:] != b.objectid[:-1]) | (b.block[1:] != b.block[:-1])
+    changes = np.flatnonzero(np.concatenate([other, [True]]))
+    last = changes[np.searchsorted(changes, inodes.rows)]
+    inside = b.slot[last] + 1 < b.nritems[b.block[last]]
+    at = np.searchsorted(t.regular.rows, last)
+    ends = np.concatenate([t.regular.end, np.zeros(1, U64)])[at]
+    regular = np.isin(last, t.regular.rows)
+    inline = (b.type[last] == c.EXTENT_DATA_KEY) & ~regular
+    inodes.columns["end"] = np.where(regular, ends, U64(0))
+    short = (inodes.kind == U64(8)) & (inodes.nlink > U64(0)) & (inodes.end < inodes.size)
+    return inodes, short & inside & ~inline
+
+
 TESTS: list[RowTest] = collected(globals(), RowTest)
