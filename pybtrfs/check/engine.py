@@ -14,7 +14,7 @@ from pybtrfs.btree.search import Root
 from pybtrfs.check.collect import Collected, Collector
 from pybtrfs.check.columns import U64, Array, LeafBatch, NodeBatch, Table
 from pybtrfs.check.context import About, Ranges
-from pybtrfs.check.findings import Finding
+from pybtrfs.check.findings import Finding, Severity
 from pybtrfs.check.forest import Forest, OnLeaves, OnNodes
 from pybtrfs.check.ledger import Detail, Ledger, Multipliers, leaf_sums
 from pybtrfs.check.neighbours import Neighbours
@@ -40,11 +40,12 @@ from pybtrfs.check.rules import (
 )
 from pybtrfs.check.sharing import Sharing
 from pybtrfs.check.tables import NodeTables, Tables
+from pybtrfs.errors import CorruptError
 from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.ondisk import constants as c
 
 TREE_LEDGERS: list[Ledger] = [*inodes.LEDGERS, *names.LEDGERS]
-TREE_TESTS = [*items.TESTS, *inodes.TESTS, *names.TESTS, *extents_of_files.TESTS]
+TREE_TESTS = [*inodes.TESTS, *names.TESTS, *extents_of_files.TESTS, *items.TESTS]
 SINGLE_TESTS = [*TREE_TESTS, *extent_items.TESTS]
 FILESYSTEM_RULES = (superblocks, chunks, subvolumes, states)
 WHOLE_LEDGERS: list[Ledger] = [*references.LEDGERS, *extent_items.LEDGERS]
@@ -81,8 +82,7 @@ class Check:
         fs = self.filesystem
         of_space = (rules.findings(fs, collected) for rules in (space, space_cache))
         for found in (*(rules.findings(fs) for rules in FILESYSTEM_RULES), *of_space):
-            for finding in found:
-                self._report(finding)
+            self._tell(found)
         self._files = Forest(
             self._reader,
             roots.files,
@@ -97,11 +97,18 @@ class Check:
             self._report(finding)
         self._balance_trees(roots)
         self._balance_whole(roots)
-        logs.LogCheck(self.filesystem, self._reader, self._about_files, self._report).run(TREE_TESTS)
-        for finding in quotas.findings(self.filesystem, roots.dying, self._sharing, self._charges):
-            self._report(finding)
-        for finding in data.findings(self.filesystem, self._about_files.extents) if self._data_csums else ():
-            self._report(finding)
+        self._tell(logs.LogCheck(self.filesystem, self._reader, self._about_files, self._report).run(TREE_TESTS))
+        self._tell(quotas.findings(self.filesystem, roots.dying, self._sharing, self._charges))
+        if self._data_csums:
+            self._tell(data.findings(self.filesystem, self._about_files.extents))
+
+    def _tell(self, found: Iterator[Finding]) -> None:
+        """Report findings; where a block that they need is damaged, that what is behind it was not looked at."""
+        try:
+            for finding in found:
+                self._report(finding)
+        except CorruptError as error:
+            self._report(Finding("BLK-009", Severity.ERROR, f"not checked to the end: {error}"))
 
     def _sharing(self) -> Sharing | None:
         return None if self._lost else Sharing(self._files, self._reader, self._about_files)
