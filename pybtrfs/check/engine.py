@@ -22,6 +22,7 @@ from pybtrfs.check.reader import BlockReader, Report
 from pybtrfs.check.roots import Roots
 from pybtrfs.check.rule import RowTest
 from pybtrfs.check.rules import (
+    blocks,
     chunks,
     data,
     extent_items,
@@ -45,7 +46,7 @@ from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.ondisk import constants as c
 
 TREE_LEDGERS: list[Ledger] = [*inodes.LEDGERS, *names.LEDGERS]
-TREE_TESTS = [*inodes.TESTS, *names.TESTS, *extents_of_files.TESTS, *items.TESTS]
+TREE_TESTS = [*inodes.TESTS, *names.TESTS, *extents_of_files.TESTS, *items.TESTS, *blocks.TESTS]
 SINGLE_TESTS = [*TREE_TESTS, *extent_items.TESTS]
 FILESYSTEM_RULES = (superblocks, chunks, subvolumes, states)
 WHOLE_LEDGERS: list[Ledger] = [*references.LEDGERS, *extent_items.LEDGERS]
@@ -122,7 +123,7 @@ class Check:
             fs.sectorsize,
             fs.nodesize,
             fs.csum_type.size,
-            sb.generation,
+            min(sb.generation, c.U64_MAX - 1),  # so that there is a next one
             bool(sb.incompat_flags & c.INCOMPAT_NO_HOLES),
             none.extents,
             Ranges(*none.csum_ranges(fs.csum_type.size, fs.sectorsize)),
@@ -143,6 +144,7 @@ class Check:
     def _take_nodes(self, about: About, *, shared: bool) -> OnNodes:
         def take(batch: NodeBatch) -> None:
             tables = NodeTables(batch, about, shared=shared)
+            self._test(blocks.TESTS, tables)
             if shared:
                 self._charges.take_blocks(batch)
             self._add(tables, len(batch))

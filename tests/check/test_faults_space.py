@@ -202,6 +202,8 @@ BLOCKS = [
     Fault("an item that ends outside", "default", "BLK-001", lambda p: p.item_header(leaf(p, 256), 0, "size", 9999)),
     Fault("more items than fit", "default", "BLK-001",
           lambda p: p.header(leaf(p, 256), "nritems", leaf_data_size(p.filesystem.nodesize))),
+    Fault("a block of a relocation", "default", "BLK-010", lambda p: p.header(leaf(p, 9), "flags", 3 | 1 << 56)),
+    Fault("a node of another backref revision", "default", "BLK-010", lambda p: p.header(root(p, 256), "flags", 1)),
     Fault("a pointer with another generation", "default", "BLK-003",
           lambda p: p.pointer(root(p, 256), 1, "generation", 3)),
     Fault("a pointer with another key", "default", "BLK-004",

@@ -44,7 +44,7 @@ def _extents(filesystem: Filesystem, found: Collected) -> Iterator[Finding]:
     full = (e.flags & U64(c.BLOCK_FLAG_FULL_BACKREF)) != U64(0)
     for at in np.flatnonzero((block == data) | ((e.flags & ~known) != U64(0)) | (full & data)).tolist():
         yield _error("EXT-007", f"extent {e.bytenr[at]}: flags are {int(e.flags[at]):#x}, of no known kind")
-    newest = U64(filesystem.superblock.generation + 1)
+    newest = U64(min(filesystem.superblock.generation + 1, c.U64_MAX))
     for at in np.flatnonzero(e.generation > newest).tolist():
         yield _error("EXT-008", f"extent {e.bytenr[at]}: generation is {e.generation[at]}, in the future")
     for at in np.flatnonzero(block & (e.length != U64(filesystem.nodesize))).tolist():
