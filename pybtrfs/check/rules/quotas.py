@@ -160,10 +160,8 @@ def _items(filesystem: Filesystem, quotas: Quotas) -> Iterator[Finding]:
         if info.generation > generation:
             text = f"{name}: generation is {info.generation}, the superblock's {generation}"
             yield _found("QUO-002", text, Severity.WARNING)
-        compressed = (info.rfer_cmpr, info.excl_cmpr)
-        if compressed not in ((info.rfer, info.excl), (0, 0)) or info.excl > info.rfer:
-            text = f"{name}: rfer {info.rfer} ({info.rfer_cmpr}), excl {info.excl} ({info.excl_cmpr})"
-            yield _found("QUO-006", text, Severity.WARNING)
+        if info.excl > info.rfer:
+            yield _found("QUO-006", f"{name}: rfer {info.rfer}, excl {info.excl}", Severity.WARNING)
         if not group >> c.QGROUP_LEVEL_SHIFT and filesystem.find_root_item(group & _NUMBER) is None:
             yield _found("QUO-007", f"{name}: there is no such subvolume", Severity.NOTE)
 
