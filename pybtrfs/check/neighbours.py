@@ -136,7 +136,7 @@ class Neighbours:
         if t.about.no_holes:
             return
         first = np.concatenate([[True], e.ino[1:] != e.ino[:-1]]) & known
-        begins_late = first & (e.start != U64(0)) & (kind == U64(_REGULAR))
+        begins_late = first & (e.start != U64(0)) & (kind == U64(_REGULAR)) & (inode.size != U64(0))
         behind = np.concatenate([[False], gap]) & known
         behind &= np.concatenate([[U64(0)], ends[:-1]]) < inode.size
         for row in np.flatnonzero(begins_late | behind).tolist():

@@ -157,4 +157,4 @@ def test_nothing_is_found_in_a_filesystem_at_work(way: tuple[str, str], tmp_path
 @pytest.mark.soak
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_nothing_is_ever_found_in_a_filesystem_at_work(way: tuple[str, str], tmp_path: Path, seed: int) -> None:
-    busy(tmp_path, way, seed, rounds=15, steps=400)
+    busy(tmp_path, way, seed, rounds=8, steps=300)
