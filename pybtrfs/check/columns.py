@@ -179,9 +179,7 @@ class LeafBatch(Batch):
 class Table:
     """Rows of one kind. Any field of the layout is a column: `table.nlink`; so are the key and the place."""
 
-    def __init__(
-        self, batch: Any, rows: Array, at: Array, layout: Fixed[Any] | None, **columns: Array
-    ) -> None:
+    def __init__(self, batch: Any, rows: Array, at: Array, layout: Fixed[Any] | None, **columns: Array) -> None:
         """`rows`: the item of each row, rising; `at`: where its structure begins in the batch's buffer."""
         self.batch, self.rows, self.at, self.layout = batch, rows, at, layout
         self.columns: dict[str, Array] = columns

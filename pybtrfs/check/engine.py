@@ -56,7 +56,7 @@ class Check:
         self._files = Forest(self._reader, roots.files, self._report, shared=True, dropped=roots.dropped)
         neighbours = Neighbours()
         self._files.walk(self._take_files(neighbours), self._take_nodes(self._about_files, shared=True))
-        for finding in neighbours.finish(self._files):
+        for finding in neighbours.finish(self._files, self.filesystem):
             self._report(finding)
         self._balance_trees(roots)
         self._balance_whole(roots)

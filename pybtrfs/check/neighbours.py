@@ -14,6 +14,8 @@ from pybtrfs.check.columns import U64, Array, Table
 from pybtrfs.check.findings import Finding, Severity
 from pybtrfs.check.forest import Forest
 from pybtrfs.check.tables import Tables
+from pybtrfs.errors import CorruptError
+from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.inode import INODE_ITEM
 from pybtrfs.ondisk.key import Key
@@ -51,19 +53,24 @@ class Neighbours:
     def __init__(self) -> None:
         self._batches: list[tuple[Array, Edge]] = []
         self.found: list[Finding] = []
+        self._nameless: list[tuple[int, int, int]] = []  # owner, inode, leaf
 
     def take(self, t: Tables) -> None:
         """Look at some leaves."""
         edge = Edge.empty(len(t.batch))
         edge.bytenr[:], edge.owner[:] = t.batch.bytenr, t.batch.header("owner")
         inode_entry = _inode_entries(t)
+        nameless = t.inode.where((t.inode.nlink == U64(0)) & _is_ino(t.inode.ino))
+        leaves = t.batch.bytenr[nameless.leaf]
+        self._nameless += zip(nameless.owner.tolist(), nameless.ino.tolist(), leaves.tolist(), strict=True)
         self._inodes(t, inode_entry, edge)
         self._extents(t, inode_entry, edge)
         self._batches.append((t.number, edge))
 
-    def finish(self, forest: Forest) -> Iterator[Finding]:
+    def finish(self, forest: Forest, filesystem: Filesystem) -> Iterator[Finding]:
         """What is wrong within leaves and between them."""
         yield from self.found
+        yield from _without_orphan_item(filesystem, self._nameless)
         left, right = forest.pairs()
         yield from _key_order(forest, left, right)
         edge = Edge.empty(len(forest.levels[0].bytenr))
@@ -224,6 +231,19 @@ def _between(edge: Edge, left: Array, right: Array) -> Iterator[Finding]:
         yield _finding(edge, leaf, "CSM-001", "checksums of its data are missing")
     for leaf in np.flatnonzero(known & without & edge.found).tolist():
         yield _finding(edge, leaf, "CSM-002", "it has checksums and should have none")
+
+
+def _without_orphan_item(filesystem: Filesystem, nameless: list[tuple[int, int, int]]) -> Iterator[Finding]:
+    """An inode without a name has an orphan item, so that the next mount removes it."""
+    for owner, ino, leaf in nameless:
+        tree = filesystem.find_tree(owner)
+        try:
+            found = tree is None or tree.find(Key(c.ORPHAN_OBJECTID, c.ORPHAN_ITEM_KEY, ino))
+        except CorruptError:
+            continue  # the walk has reported the block
+        if not found:
+            text = f"leaf {leaf}: inode {ino} has no name, and no orphan item to have it removed"
+            yield Finding("INO-012", Severity.ERROR, text, owner, ino, leaf)
 
 
 def _carried(edge: Edge, left: Array, right: Array) -> tuple[Array, Array]:

@@ -90,17 +90,6 @@ def device_number(t: Tables) -> Judged:
     return t.inode, (t.inode.rdev != U64(0)) & ~device & (_ft(t) != U64(0))
 
 
-@ledger("INO-012", Severity.ERROR, "inode {ino}: less links than orphan items by {difference}", "ino")
-def orphans(t: Tables) -> Iterator[Posting]:
-    """An inode without a name has an orphan item, so that the next mount removes it."""
-    nameless = t.inode.where((t.inode.nlink == U64(0)) & (t.inode.ino >= U64(c.FIRST_FREE_OBJECTID)))
-    yield 1, nameless, (nameless.ino,)
-    ours = t.orphan.where(t.orphan.key_objectid == U64(c.ORPHAN_OBJECTID))
-    if len(ours):
-        named = ours.where(~np.isin(ours.ino, t.inode.ino[t.inode.nlink > U64(0)]))
-        yield -1, named, (named.ino,)
-
-
 def _ft(t: Tables) -> Array:
     """What entries say of each inode's type; 0 where its mode is of none."""
     kind = t.inode.kind
