@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pybtrfs.btree.search import Root
-from pybtrfs.check.columns import U64, Array, LeafBatch, NodeBatch
+from pybtrfs.check.columns import U64, Array, LeafBatch, NodeBatch, member
 from pybtrfs.check.findings import Finding, Severity
 from pybtrfs.check.reader import BlockReader, Report, starts_and_ends
 from pybtrfs.ondisk import constants as c
@@ -73,6 +73,7 @@ class Forest:
         self._dropped = dropped or {}
         self.levels: list[Level] = []  # from the leaves up
         self.first_key = self.last_key = np.zeros((0, 3), U64)  # of each leaf
+        self.cut: set[int] = set()  # leaves before which some were deleted, once `pairs` has been called
         self._sums: list[Array] = []
 
     def walk(self, on_leaves: OnLeaves, on_nodes: OnNodes) -> None:
@@ -121,6 +122,8 @@ class Forest:
                 np.where(empty, -1, ends[level.children[at]]) if len(level.children) else np.full(len(counts), -1)
                 for ends, at in ((leftmost, first), (rightmost, last))
             )
+            halved = member(level.bytenr, np.array(sorted(self._dropped), U64))
+            self.cut.update(leftmost[halved].tolist())
         left, right = (np.concatenate(part) if part else np.zeros(0, np.int64) for part in (lefts, rights))
         both = (left >= 0) & (right >= 0)
         return left[both], right[both]

@@ -77,7 +77,7 @@ class Neighbours:
         for number, part in self._batches:
             for whole, piece in zip(edge, part, strict=True):
                 whole[number] = piece
-        yield from _between(edge, left, right)
+        yield from _between(edge, left, right, forest.cut)
 
     def _inodes(self, t: Tables, inode_entry: Array, edge: Edge) -> None:
         """Every item of an inode stands behind its inode item."""
@@ -213,13 +213,13 @@ def _key_order(forest: Forest, left: Array, right: Array) -> Iterator[Finding]:
         yield Finding("BLK-007", Severity.ERROR, message, bytenr=other)
 
 
-def _between(edge: Edge, left: Array, right: Array) -> Iterator[Finding]:
+def _between(edge: Edge, left: Array, right: Array, cut: set[int]) -> Iterator[Finding]:
     opened = edge.opens[right] != U64(0)
     apart = opened & (edge.last_ino[left] != edge.opens[right])
     first_of_all = np.ones(len(edge.bytenr), bool)
     first_of_all[right] = False
     lost = np.concatenate([right[apart], np.flatnonzero(first_of_all & (edge.opens != U64(0)))])
-    for leaf in np.unique(lost).tolist():
+    for leaf in sorted(set(lost.tolist()) - cut):
         yield _finding(edge, leaf, "INO-001", "has no inode item")
     same = opened & edge.has_first[right] & (edge.end_ino[left] == edge.opens[right])
     for row in np.flatnonzero(same & (edge.first_start[right] < edge.end[left])).tolist():
