@@ -45,7 +45,7 @@ class Tree:
 
     def find(self, key: Key) -> Item | None:
         """The item with exactly this key."""
-        leaf = self._leaf_for(key)
+        leaf = self.block_for(key)
         slot = bisect_left(leaf.key_tuples, key)
         return leaf.item(slot) if slot < leaf.nritems and leaf.key_tuples[slot] == key else None
 
@@ -72,9 +72,10 @@ class Tree:
         """The leaves that can hold keys from `first` to `last`, in order."""
         return self._walk(self.root_block(), first, last, MAX_KEY)
 
-    def _leaf_for(self, key: Key) -> Block:
+    def block_for(self, key: Key, level: int = 0) -> Block:
+        """The block of a level in which `key` has or would have its place; the root block where that is lower."""
         block, end = self.root_block(), MAX_KEY
-        while not block.is_leaf:
+        while block.level > level:
             slot = max(0, bisect_right(block.keys, key) - 1)
             end = block.keys[slot + 1] if slot + 1 < block.nritems else end
             block = self._child(block, slot, end)
