@@ -9,7 +9,8 @@ import click
 
 from pybtrfs._version import VERSION
 from pybtrfs.commands._image import image_options, open_image, split_place
-from pybtrfs.commands._session import Session, define, escape
+from pybtrfs.commands._names import escape_name
+from pybtrfs.commands._session import Session, define
 from pybtrfs.commands._tree import group
 from pybtrfs.commands._types import IMAGE, NUMBER, SIZE, SortOrder
 from pybtrfs.commands._units import unit_options, units_of
@@ -134,7 +135,7 @@ def subvolid_resolve(session: Session, subvolid: int, image: str, **where: Any) 
     if session.json:
         session.print_json("subvolid-resolve", bytes_field("path", path))
     else:
-        session.print_lines([escape(path)])
+        session.print_lines([escape_name(path)])
 
 
 @define(command, "inode-resolve")
@@ -149,7 +150,7 @@ def inode_resolve(session: Session, ino: int, image: str, **where: Any) -> None:
     if session.json:
         session.print_json("inode-resolve", [bytes_field("path", b"/" + found) for found in paths])
     else:
-        session.print_lines(f"{image}:/{escape(found)}" for found in paths)
+        session.print_lines(f"{image}:/{escape_name(found)}" for found in paths)
     if not paths and not session.failed:
         raise NotFoundError(f"{image}: the subvolume has no name for an inode {ino}")
 
@@ -177,7 +178,7 @@ def logical_resolve(session: Session, logical: int, image: str, inodes: bool, si
     elif inodes:
         session.print_lines(f"inode {user.ino} offset {user.offset} root {user.tree_id}" for user, _ in rows)
     else:
-        session.print_lines(f"{image}:/{escape(path)}" for _, paths in rows for path in paths)
+        session.print_lines(f"{image}:/{escape_name(path)}" for _, paths in rows for path in paths)
 
 
 _BUFFER_HEAD, _BUFFER_ROW = 16, 24

@@ -265,8 +265,9 @@ class _Deletion:
 
     def _check(self, kind: str, bytenr: "Array", dropped: "Array", refs: "Array") -> None:
         for row in (dropped > refs).nonzero()[0]:
-            said = f"{refs[row]} references" if refs[row] else "no item"
-            self._tell(f"{kind} {bytenr[row]}: the extent tree has {said}, found were {dropped[row]}")
+            self._tell(
+                f"{kind} {bytenr[row]}: the extent tree counts {refs[row]} references, found were {dropped[row]}"
+            )
             if self._complaints >= _MOST_COMPLAINTS:
                 return
 

@@ -100,6 +100,18 @@ class Subvolumes:
         """The subvolumes whose parent_uuid is this one's uuid."""
         return (other for other in self if any(subvolume.root.uuid) and other.root.parent_uuid == subvolume.root.uuid)
 
+    def below(self, subvolume_id: int) -> Iterator[int]:
+        """The ids of all subvolumes within a subvolume, and within those, each once."""
+        seen, left = {subvolume_id}, [subvolume_id]
+        while left:
+            parent = left.pop()
+            first, last = Key(parent, c.ROOT_REF_KEY, 0), Key(parent, c.ROOT_REF_KEY, c.U64_MAX)
+            found = [item.key.offset for item in self._filesystem.root_tree.items(first, last)]
+            new = [number for number in found if number not in seen]
+            seen.update(new)
+            left += new
+            yield from new
+
     def _remember(self, key: Key, root_item: RootItem) -> Subvolume:
         subvolume = self._known.get(key.objectid)
         if subvolume is None:

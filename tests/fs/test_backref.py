@@ -1,56 +1,23 @@
 """From extents back to trees and files: against a walk of all trees, and with references that lie."""
 
 import shutil
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from commandline import run
 from damage import Blocks, applied
+from reaching import roots_by_walking, uses_by_walking
 
-from pybtrfs.btree.search import Tree
 from pybtrfs.errors import CorruptError
 from pybtrfs.fs.backref import Backrefs, Extent, Use
 from pybtrfs.fs.filesystem import Filesystem, open_filesystem
-from pybtrfs.fs.subvolume import is_subvolume_id
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.extent import INLINE_EXTENT_DATA_REF, INLINE_REF
 from pybtrfs.ondisk.file_extent import FileExtent
 from pybtrfs.ondisk.header import HEADER
 
 ZOO = ("reflinks", "snapshots", "old-snapshots", "crowded", "compressed", "paused-balance")
-
-
-def trees_of(filesystem: Filesystem) -> list[Tree]:
-    trees = [filesystem.tree_of(key.objectid, root) for key, root in filesystem.root_items() if root.refs]
-    return [filesystem.root_tree, filesystem.chunk_tree, *trees]
-
-
-def blocks_under(tree: Tree, bytenr: int) -> Iterator[int]:
-    yield bytenr
-    block = tree.store.read(bytenr)
-    for pointer in () if block.is_leaf else block.key_ptrs:
-        yield from blocks_under(tree, pointer.blockptr)
-
-
-def roots_by_walking(filesystem: Filesystem) -> dict[int, set[int]]:
-    found = defaultdict(set)
-    for tree in trees_of(filesystem):
-        if tree.root.tree_id != c.TREE_RELOC_OBJECTID:
-            for bytenr in blocks_under(tree, tree.root.bytenr):
-                found[bytenr].add(tree.root.tree_id)
-    return found
-
-
-def uses_by_walking(filesystem: Filesystem) -> dict[int, set[Use]]:
-    found = defaultdict(set)
-    for tree in trees_of(filesystem):
-        for item in tree.items() if is_subvolume_id(tree.root.tree_id) else ():
-            value = item.parse() if item.key.type == c.EXTENT_DATA_KEY else None
-            if isinstance(value, FileExtent) and value.disk_bytenr:
-                found[value.disk_bytenr].add(Use(tree.root.tree_id, item.key.objectid, item.key.offset, value))
-    return found
 
 
 def extent_at(backrefs: Backrefs, bytenr: int) -> Extent:
