@@ -63,7 +63,7 @@ def test_inode_resolve_prints_the_paths_of_an_inode_of_each_subvolume(kernel_ima
 def test_inode_resolve_of_the_top_directory_and_of_no_inode(kernel_image: Image) -> None:
     image = kernel_image("snapshots")
     assert ours("inspect", "inode-resolve", "256", image) == f"{image}:/\n"
-    assert ours("inspect", "inode-resolve", "0x100", f"{image}:/work/many") == f"{image}:/work\n"
+    assert ours("inspect", "inode-resolve", "0x100", f"{image}:/writable/many") == f"{image}:/writable\n"
     result = run("inspect", "inode-resolve", "255", image)
     assert (result.status, result.output) == (1, "")
     assert "no name for an inode 255" in result.errors
