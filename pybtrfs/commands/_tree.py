@@ -10,6 +10,7 @@ from pybtrfs.commands._session import SESSION_OPTIONS, Session
 
 COMMANDS = {
     "mkfs": ("pybtrfs.commands.mkfs", "Make a filesystem in an image file or block device."),
+    "du": ("pybtrfs.commands.du", "Print the space that files take, or what deleting them would free."),
     "filesystem": ("pybtrfs.commands.filesystem", "Show label, devices and the use of space."),
     "inspect": ("pybtrfs.commands.inspect", "Show structures as they stand: superblock and trees."),
     "subvolume": ("pybtrfs.commands.subvolume", "List subvolumes and show one."),
