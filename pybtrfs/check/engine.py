@@ -41,6 +41,11 @@ class Check:
         self._whole = np.zeros(len(WHOLE_LEDGERS), U64)
         self._lost = False
 
+    @property
+    def blocks(self) -> int:
+        """How many tree blocks have been read, copies not counted."""
+        return self._reader.blocks
+
     def run(self) -> None:
         """All phases."""
         _keep_freed_memory()

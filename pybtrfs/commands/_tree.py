@@ -11,6 +11,7 @@ from pybtrfs.commands._session import SESSION_OPTIONS, Session
 COMMANDS = {
     "mkfs": ("pybtrfs.commands.mkfs", "Make a filesystem in an image file or block device."),
     "du": ("pybtrfs.commands.du", "Print the space that files take, or what deleting them would free."),
+    "check": ("pybtrfs.commands.check", "Verify all structures and explain what is wrong."),
     "filesystem": ("pybtrfs.commands.filesystem", "Show label, devices and the use of space."),
     "inspect": ("pybtrfs.commands.inspect", "Show structures as they stand: superblock and trees."),
     "subvolume": ("pybtrfs.commands.subvolume", "List subvolumes and show one."),
@@ -18,7 +19,7 @@ COMMANDS = {
     "log": ("pybtrfs.commands.log", "Show what the tree log holds."),
     "completion": ("pybtrfs.commands.completion", "Print the shell's completion script."),
 }
-ALIASES = {"inspect-internal": "inspect"}
+ALIASES = {"inspect-internal": "inspect", "fsck": "check"}
 
 
 class Group(click.Group):
