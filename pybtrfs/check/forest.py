@@ -73,7 +73,7 @@ class Forest:
         self._dropped = dropped or {}
         self.levels: list[Level] = []  # from the leaves up
         self.first_key = self.last_key = np.zeros((0, 3), U64)  # of each leaf
-        self.cut: set[int] = set()  # leaves before which some were deleted, once `pairs` has been called
+        self.cut: set[int] = set()  # leaves before which some are lost or deleted, once `pairs` has been called
         self._sums: list[Array] = []
 
     def walk(self, on_leaves: OnLeaves, on_nodes: OnNodes) -> None:
@@ -126,6 +126,7 @@ class Forest:
             self.cut.update(leftmost[halved].tolist())
         left, right = (np.concatenate(part) if part else np.zeros(0, np.int64) for part in (lefts, rights))
         both = (left >= 0) & (right >= 0)
+        self.cut.update(right[(left < 0) & (right >= 0)].tolist())
         return left[both], right[both]
 
     def leaves_of(self, root: Root) -> Array:

@@ -11,7 +11,6 @@ import click
 from pybtrfs.commands._image import image_options, open_image
 from pybtrfs.commands._names import escape_name
 from pybtrfs.commands._session import FSCK_LEFT, FsckCommand, Session, define, escape
-from pybtrfs.errors import UsageError
 
 
 def _explain(ctx: click.Context, option: click.Parameter, code: str | None) -> None:
@@ -22,7 +21,7 @@ def _explain(ctx: click.Context, option: click.Parameter, code: str | None) -> N
 
     session, found = ctx.find_object(Session) or Session(), CATALOGUE.get(code.upper())
     if found is None:
-        raise UsageError(f"no finding has the code '{code}'; the codes are {', '.join(CATALOGUE)}")
+        raise click.BadParameter(f"no finding has the code '{code}'; the codes are {', '.join(CATALOGUE)}", ctx, option)
     if session.json:
         session.print_json("check-explain", explain_json(code.upper(), found))
     else:
