@@ -64,20 +64,25 @@ def open_volume(path: str, where: Where, notice: Notice, *, writable: bool = Fal
     try:
         for member_path in (path, *where.devices):
             members.append(_open_member(member_path, where, notice, writable=writable))
-        newest = max(members, key=lambda member: member.superblock.generation)
-        _refuse_strangers(members, newest)
-        return Volume(
-            newest.superblock,
-            {member.devid: member.device for member in members},
-            _stale(members, notice),
-            {member.devid: member.superblock.dev_item.uuid for member in members},
-        )
+        return assemble(members, notice)
     except BaseException as error:
         for member in members:
             member.device.close()
         if isinstance(error, CorruptError) and not str(error).startswith(tuple(m.path for m in members) or (path,)):
             raise type(error)(f"{path}: {error}") from None
         raise
+
+
+def assemble(members: list[Member], notice: Notice) -> Volume:
+    """The volume of devices whose superblocks are known; `RefusedError` where they do not belong together."""
+    newest = max(members, key=lambda member: member.superblock.generation)
+    _refuse_strangers(members, newest)
+    return Volume(
+        newest.superblock,
+        {member.devid: member.device for member in members},
+        _stale(members, notice),
+        {member.devid: member.superblock.dev_item.uuid for member in members},
+    )
 
 
 def _open_member(path: str, where: Where, notice: Notice, *, writable: bool) -> Member:
