@@ -7,6 +7,7 @@ version cannot read is refused by name; members that do not belong together, too
 from typing import NamedTuple
 
 from pybtrfs.errors import CorruptError, RefusedError, UsageError
+from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.superblock import Superblock
 from pybtrfs.ondisk.uuid import uuid_text
 from pybtrfs.volume import partitions
@@ -53,12 +54,22 @@ class Member(NamedTuple):
     def devid(self) -> int:
         return self.superblock.dev_item.devid
 
+    @property
+    def is_seed(self) -> bool:
+        return bool(self.superblock.flags & c.SUPER_FLAG_SEEDING)
+
+    @property
+    def ids(self) -> tuple[bytes, bytes]:
+        """What all members of a filesystem have in common, but for its seeds."""
+        return self.superblock.fsid, self.superblock.metadata_uuid
+
 
 def open_volume(path: str, where: Where, notice: Notice, *, writable: bool = False) -> Volume:
     """The volume at `path` and `where.devices`; errors name the device that they are about.
 
     The newest superblock counts. A member that missed commits is read only where nothing else is left; one of
-    another filesystem, or with a devid that another has, is refused.
+    another filesystem, or with a devid that another has, is refused. A seed has an fsid of its own, and what it
+    holds is older than what was grown on it; whether it is the right one is for the chunk tree to say.
     """
     members: list[Member] = []
     try:
@@ -75,13 +86,13 @@ def open_volume(path: str, where: Where, notice: Notice, *, writable: bool = Fal
 
 def assemble(members: list[Member], notice: Notice) -> Volume:
     """The volume of devices whose superblocks are known; `RefusedError` where they do not belong together."""
-    newest = max(members, key=lambda member: member.superblock.generation)
+    newest = max(members, key=lambda member: (not member.is_seed, member.superblock.generation))
     _refuse_strangers(members, newest)
     return Volume(
         newest.superblock,
         {member.devid: member.device for member in members},
-        _stale(members, notice),
-        {member.devid: member.superblock.dev_item.uuid for member in members},
+        _stale([member for member in members if member.ids == newest.ids], notice),
+        {member.devid: member.superblock for member in members},
     )
 
 
@@ -103,11 +114,10 @@ def _open_member(path: str, where: Where, notice: Notice, *, writable: bool) -> 
 def _refuse_strangers(members: list[Member], newest: Member) -> None:
     taken: dict[int, str] = {}
     for member in members:
-        ours, theirs = member.superblock, newest.superblock
-        if (ours.fsid, ours.metadata_uuid) != (theirs.fsid, theirs.metadata_uuid):
+        if member.ids != newest.ids and not member.is_seed:
             raise RefusedError(
-                f"{member.path}: is of another filesystem: fsid {uuid_text(ours.fsid)}, "
-                f"{newest.path} has {uuid_text(theirs.fsid)}"
+                f"{member.path}: is of another filesystem: fsid {uuid_text(member.superblock.fsid)}, "
+                f"{newest.path} has {uuid_text(newest.superblock.fsid)}"
             )
         if member.devid in taken:
             raise RefusedError(f"{member.path}: is devid {member.devid}, and so is {taken[member.devid]}")
