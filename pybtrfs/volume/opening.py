@@ -79,7 +79,7 @@ def open_volume(path: str, where: Where, notice: Notice, *, writable: bool = Fal
     except BaseException as error:
         for member in members:
             member.device.close()
-        if isinstance(error, CorruptError) and not str(error).startswith(tuple(m.path for m in members) or (path,)):
+        if isinstance(error, CorruptError) and not str(error).startswith((path, *where.devices)):
             raise type(error)(f"{path}: {error}") from None
         raise
 
