@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pybtrfs.errors import CorruptError, RefusedError, UsageError
 from pybtrfs.ondisk import constants as c
+from pybtrfs.ondisk.chunk import DEV_ITEM
 from pybtrfs.ondisk.superblock import Superblock
 from pybtrfs.ondisk.uuid import uuid_text
 from pybtrfs.volume import partitions
@@ -91,7 +92,7 @@ def assemble(members: list[Member], notice: Notice) -> Volume:
     return Volume(
         newest.superblock,
         {member.devid: member.device for member in members},
-        _stale([member for member in members if member.ids == newest.ids], notice),
+        _stale([member for member in members if member.ids == newest.ids], newest, notice),
         {member.devid: member.superblock for member in members},
     )
 
@@ -122,19 +123,28 @@ def _refuse_strangers(members: list[Member], newest: Member) -> None:
         if member.devid in taken:
             raise RefusedError(f"{member.path}: is devid {member.devid}, and so is {taken[member.devid]}")
         taken[member.devid] = member.path
-    if len(members) > newest.superblock.num_devices:
-        raise RefusedError(f"{len(members)} devices are given, the filesystem has {newest.superblock.num_devices}")
 
 
-def _stale(members: list[Member], notice: Notice) -> frozenset[int]:
-    newest = max(member.superblock.generation for member in members)
-    stale = [member for member in members if member.superblock.generation < newest]
-    for member in stale:
-        notice(
-            f"{member.path}: missed commits: generation {member.superblock.generation}, the newest is {newest}; "
-            f"it is read only where nothing else is left"
-        )
-    return frozenset(member.devid for member in stale)
+def _stale(members: list[Member], newest: Member, notice: Notice) -> frozenset[int]:
+    """The devids of members that missed commits, or went another way from one on."""
+    stale = []
+    for member in members:
+        ours, theirs = member.superblock.generation, newest.superblock.generation
+        if ours < theirs:
+            problem = f"missed commits: generation {ours}, the newest is {theirs}"
+        elif _common(member.superblock) != _common(newest.superblock):
+            problem = f"is not of the same generation {ours} as {newest.path}: both were written to without the other"
+        else:
+            continue
+        notice(f"{member.path}: {problem}; it is read only where nothing else is left")
+        stale.append(member.devid)
+    return frozenset(stale)
+
+
+def _common(superblock: Superblock) -> Superblock:
+    """What the superblocks of one commit have in common; a log may have reached some devices only."""
+    nothing = DEV_ITEM.unpack_from(bytes(DEV_ITEM.size))
+    return superblock._replace(csum=b"", bytenr=0, dev_item=nothing, log_root=0, log_root_level=0, log_root_transid=0)
 
 
 def _part_of(device: FileDevice, where: Where, notice: Notice) -> Device:
