@@ -11,6 +11,7 @@ kernel's).
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import uuid
 from collections.abc import Iterator
@@ -253,6 +254,34 @@ def test_the_smallest_size_is_the_one_that_we_name(options: str, tmp_path: Path)
     judge.mkfs(theirs, least, *options.split())  # the C program agrees that it is enough
     with pytest.raises(judge.RefusedError):
         judge.mkfs(theirs, least - 65536, *options.split())
+
+
+@pytest.mark.parametrize(
+    ("devices", "options"),
+    [
+        (2, ""),
+        (2, "-m single -d single"),
+        (2, "-M"),
+        (2, "-m dup -d dup"),
+        (3, "-m raid5 -d raid5"),
+        (4, "-m raid6 -d raid10"),
+        (4, "-m raid1c4 -d raid0"),
+    ],
+)
+def test_the_smallest_size_of_each_of_several_devices_is_the_one_that_we_name(
+    devices: int, options: str, tmp_path: Path
+) -> None:
+    images = [tmp_path / f"{number}" for number in range(devices)]
+    said = CliRunner().invoke(command, [*options.split(), "-b", "1M", *map(str, images)])
+    least = int(re.findall(r"needs (\d+) on each device", str(said.exception))[0])
+    CliRunner().invoke(command, [*options.split(), "-b", f"{least}", *map(str, images)], catch_exceptions=False)
+    with _attached(images) as loops:
+        judge.btrfs_check(Path(loops[0]))
+    judge.run("mkfs.btrfs", "-f", *options.split(), *images)  # the C program agrees that it is enough
+    for image in images:
+        os.truncate(image, least - 65536)
+    with pytest.raises(judge.RefusedError):
+        judge.run("mkfs.btrfs", "-f", *options.split(), *images)
 
 
 @pytest.mark.parametrize("options", ["-L label", "-M -L label", "-d dup -n 4k --csum blake2 -O ^bgt -L label"])
