@@ -74,8 +74,10 @@ def open_volume(path: str, where: Where, notice: Notice, *, writable: bool = Fal
     """
     members: list[Member] = []
     try:
-        for member_path in (path, *where.devices):
-            members.append(_open_member(member_path, where, notice, writable=writable))
+        members.append(_open_member(path, where, notice, writable=writable))
+        elsewhere = Where(super_copy=where.super_copy)  # an offset or partition is the first device's
+        for member_path in where.devices:
+            members.append(_open_member(member_path, elsewhere, notice, writable=writable))
         return assemble(members, notice)
     except BaseException as error:
         for member in members:
@@ -98,9 +100,7 @@ def assemble(members: list[Member], notice: Notice) -> Volume:
 
 
 def _open_member(path: str, where: Where, notice: Notice, *, writable: bool) -> Member:
-    device = open_device(
-        path, where if not where.devices else Where(super_copy=where.super_copy), notice, writable=writable
-    )
+    device = open_device(path, where, notice, writable=writable)
     try:
         superblock = choose(device, where.super_copy, notice).superblock
         refuse_unknown_features(superblock, path)

@@ -143,6 +143,20 @@ def test_a_feature_that_is_not_read_is_refused_by_name(tmp_path: Path, flag: int
         opened(image(tmp_path, superblock(0, incompat_flags=flag)))
 
 
+def test_offset_and_partition_are_of_the_first_device_and_others_are_looked_through(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    second = SUPERBLOCK.unpack_from(superblock(0)).dev_item._replace(devid=2)
+    shifted = image(tmp_path / "one", superblock(0), at=MIB)
+    other = image(tmp_path / "other", superblock(0, dev_item=second), at=3 * MIB)
+    with Path(other).open("r+b") as file:
+        file.write(mbr((0x83, 3 * MIB, 70 * MIB)))
+    with pytest.raises(NotBtrfsError, match=f"{shifted}: no valid superblock"):
+        opened(shifted, Where(devices=(other,)))
+    found, notices = opened(shifted, Where(offset=MIB, devices=(other,)))
+    assert (found.fsid, notices) == (FSID, [f"{other}: opened partition 1 (offset {3 * MIB})"])
+
+
 def members(*changes: dict[str, object]) -> list[Member]:
     """Members of one filesystem, devid 1 and on, with fields of their superblocks changed."""
     made = []
