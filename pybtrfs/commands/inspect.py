@@ -38,15 +38,16 @@ command = group("inspect")
 @click.option("--bytenr", type=SIZE, help="The superblock at this byte of the device.")
 @click.option("--partition", type=click.IntRange(1), help="Open this partition of a whole-disk image.")
 @click.option("--offset", type=SIZE, help="Byte at which the filesystem begins in IMAGE.")
+@click.option("--device", "devices", type=IMAGE, multiple=True, help="Another device, as a further IMAGE.")
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=IMAGE)
 def dump_super(
     session: Session, images: tuple[str, ...], all_copies: bool, number: int, bytenr: int | None, **options: Any
 ) -> None:
     """Print the superblock of each IMAGE, sound or not, with its checksum verified."""
-    full, force = options.pop("full"), options.pop("force")
+    full, force, devices = options.pop("full"), options.pop("force"), options.pop("devices")
     offsets = SUPER_OFFSETS if all_copies else (SUPER_OFFSETS[number] if bytenr is None else bytenr,)
     documents = []
-    for image in images:
+    for image in (*images, *devices):
         device = open_device(image, Where(**options), session.notice)
         try:
             copies = list(_copies(device, offsets))
