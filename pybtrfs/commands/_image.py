@@ -52,3 +52,8 @@ def split_place(place: str) -> tuple[str, bytes]:
     """`IMAGE:/PATH` as image and path; the split is at the first `:/`, a bare IMAGE means its root."""
     image, colon, path = place.partition(":/")
     return image, os.fsencode("/" + path if colon else "/")
+
+
+def places(filesystem: Filesystem) -> dict[int, str]:
+    """Where each device that was given is, by its devid."""
+    return {devid: os.path.realpath(device.name) for devid, device in filesystem.volume.devices.items()}

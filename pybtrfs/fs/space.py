@@ -4,12 +4,12 @@ A device's DEV_ITEM stands in the chunk tree; a block group, in the extent tree 
 how much of its chunk is used.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.ondisk import constants as c
-from pybtrfs.ondisk.chunk import BLOCK_GROUP_ITEM, DEV_ITEM, BlockGroupItem, Chunk, DevItem
+from pybtrfs.ondisk.chunk import BLOCK_GROUP_ITEM, DEV_ITEM, Chunk, DevItem
 from pybtrfs.ondisk.key import Key
 from pybtrfs.volume.profiles import find_profile
 
@@ -40,18 +40,12 @@ def devices(filesystem: Filesystem) -> list[DevItem]:
     return [item.read(DEV_ITEM) for item in filesystem.chunk_tree.items(first, last)]
 
 
-def find_block_group(filesystem: Filesystem, start: int, length: int) -> BlockGroupItem | None:
-    """The block group of the chunk at a logical address."""
-    tree = filesystem.find_tree(c.BLOCK_GROUP_TREE_OBJECTID) or filesystem.tree(c.EXTENT_TREE_OBJECTID)
-    item = tree.find(Key(start, c.BLOCK_GROUP_ITEM_KEY, length))
-    return item.read(BLOCK_GROUP_ITEM) if item else None
-
-
 def extents(filesystem: Filesystem) -> Iterator[Extent]:
     """Each stripe of each chunk, in the order of the chunks' logical addresses."""
+    tree = filesystem.find_tree(c.BLOCK_GROUP_TREE_OBJECTID) or filesystem.tree(c.EXTENT_TREE_OBJECTID)
     for start, chunk in filesystem.volume.chunks:
-        group = find_block_group(filesystem, start, chunk.length)
-        used = group.used if group else 0
+        item = tree.find(Key(start, c.BLOCK_GROUP_ITEM_KEY, chunk.length))
+        used = item.read(BLOCK_GROUP_ITEM).used if item else 0
         for stripe in chunk.stripes:
             yield Extent(stripe.devid, stripe.offset, stripe_length(chunk), start, chunk, used)
 
@@ -65,14 +59,19 @@ def stripe_length(chunk: Chunk) -> int:
     return chunk.length // max(1, (chunk.num_stripes - profile.parity) // profile.sub_stripes)
 
 
-def usages(filesystem: Filesystem) -> list[Usage]:
-    """Sums by type and profile, in the order of their flags."""
+def usages(found: Iterable[Extent]) -> list[Usage]:
+    """Sums by type and profile, in the order in which the kernel lists them."""
     sums: dict[int, Usage] = {}
-    for start, chunk in filesystem.volume.chunks:
-        group = find_block_group(filesystem, start, chunk.length)
-        _, total, used = sums.get(chunk.type, Usage(chunk.type, 0, 0))
-        sums[chunk.type] = Usage(chunk.type, total + chunk.length, used + (group.used if group else 0))
-    return [sums[flags] for flags in sorted(sums)]
+    for extent in {extent.logical: extent for extent in found}.values():
+        flags, length = extent.chunk.type, extent.chunk.length
+        _, total, used = sums.get(flags, Usage(flags, 0, 0))
+        sums[flags] = Usage(flags, total + length, used + extent.used)
+    return sorted(sums.values(), key=lambda usage: by_type(usage.flags))
+
+
+def by_type(flags: int) -> tuple[int, int]:
+    """The order of block groups: by type, then by profile."""
+    return flags & c.BLOCK_GROUP_TYPE_MASK, flags & c.BLOCK_GROUP_PROFILE_MASK
 
 
 def global_reserve(filesystem: Filesystem) -> int:

@@ -30,6 +30,9 @@ COMMANDS = (
     ("filesystem", "usage"),
     ("filesystem", "show"),
     ("filesystem", "df"),
+    ("filesystem", "usage", "-T"),
+    ("device", "stats"),
+    ("device", "usage"),
 )
 REFUSED = {("uuid", "verify"): 8}  # the codes of fsck(8)
 
