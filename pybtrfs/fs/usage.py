@@ -33,7 +33,7 @@ class Space:
         self.devices: list[DevItem] = devices(filesystem)
         self.sizes = {devid: device.size for devid, device in filesystem.volume.devices.items()}
         self.extents: list[Extent] = list(extents(filesystem))
-        self.usages: list[Usage] = sorted(usages(self.extents), key=lambda usage: _data_first(usage.flags))
+        self.usages: list[Usage] = sorted(usages(self.extents), key=lambda usage: data_first(usage.flags))
         self.taken: list[Taken] = _taken(self.extents)
         self.reserve = global_reserve(filesystem)
 
@@ -114,10 +114,10 @@ def _taken(found: Iterable[Extent]) -> list[Taken]:
     for extent in found:
         group = extent.devid, extent.chunk.type, extent.chunk.num_stripes
         sums[group] = sums.get(group, 0) + extent.length
-    return sorted((Taken(*group, size) for group, size in sums.items()), key=lambda taken: _data_first(taken.flags))
+    return sorted((Taken(*group, size) for group, size in sums.items()), key=lambda taken: data_first(taken.flags))
 
 
-def _data_first(flags: int) -> tuple[bool, tuple[int, int]]:
+def data_first(flags: int) -> tuple[bool, tuple[int, int]]:
     """The order of block groups here: data, metadata, mixed, system; each by profile."""
     return bool(flags & SYSTEM), by_type(flags)
 

@@ -19,8 +19,7 @@ def show_lines(
     sb: Superblock, label: bytes, devices: Iterable[DevItem], places: Places, units: Units, escape: Callable[..., str]
 ) -> Iterator[str]:
     """What `filesystem show` prints of an unmounted filesystem."""
-    name = f"'{escape(label)}'" if label else "none"
-    yield f"Label: {name}  uuid: {uuid_text(sb.fsid)}"
+    yield title_text(sb, label, escape)
     yield f"\tTotal devices {sb.num_devices} FS bytes used {size_text(sb.bytes_used, units)}"
     for item in devices:
         if item.devid in places:
@@ -28,6 +27,12 @@ def show_lines(
             yield f"\tdevid {item.devid:4} size {size} used {used} path {escape(places[item.devid])}"
     if len(places) < sb.num_devices:
         yield "\t*** Some devices missing"
+
+
+def title_text(sb: Superblock, label: bytes, escape: Callable[..., str]) -> str:
+    """Label and UUID in a line."""
+    name = f"'{escape(label)}'" if label else "none"
+    return f"Label: {name}  uuid: {uuid_text(sb.fsid)}"
 
 
 def show_json(sb: Superblock, label: bytes, devices: Iterable[DevItem], places: Places) -> dict[str, Any]:

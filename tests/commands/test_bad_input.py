@@ -33,6 +33,8 @@ COMMANDS = (
     ("filesystem", "usage", "-T"),
     ("device", "stats"),
     ("device", "usage"),
+    ("inspect", "map"),
+    ("inspect", "map", "--svg", "-"),
 )
 REFUSED = {("uuid", "verify"): 8}  # the codes of fsck(8)
 

@@ -111,6 +111,28 @@ def test_json_adds_up(made: Made) -> None:
         assert row["used"] == row["size"] - row["unallocated"] == sum(group["size"] for group in row["groups"])
 
 
+def test_the_map_has_each_device_extent_that_the_device_tree_has(made: Made) -> None:
+    first, *others = made.images
+    members = [word for image in others for word in ("--device", image)]
+    drawn = json.loads(run("-q", "--format", "json", "inspect", "map", *members, first).output)["map"]
+    dump = run("-q", "inspect", "dump-tree", "-t", "dev", *members, first).output
+    items = re.findall(r"\((\d+) DEV_EXTENT (\d+)\).*\n.*\n.* chunk_offset (\d+) length (\d+)", dump)
+    extents = [(device["devid"], extent) for device in drawn for extent in device["extents"]]
+    found = [(devid, e["physical"], e["logical"], e["length"]) for devid, e in extents]
+    assert found == [tuple(map(int, item)) for item in items]
+    groups = {
+        extent["logical"]: (extent["type"], extent["profile"], extent["used"], extent["chunk_length"])
+        for _, extent in extents
+    }
+    sums: dict[tuple[str, str], list[int]] = {}
+    for kind, profile, used, length in groups.values():
+        total = sums.setdefault((kind, profile), [0, 0])
+        total[0] += length
+        total[1] += used
+    said = json.loads(made.said["--format json filesystem df"][1])["filesystem-df"][:-1]
+    assert sums == {(row["bg-type"], row["bg-profile"]): [row["total"], row["used"]] for row in said}
+
+
 def test_errors_that_the_kernel_counted_are_printed_and_checked(tmp_path: Path) -> None:
     image, content = tmp_path / "image", b"damaged" * 100000
     judge.mkfs(image, 256 * MIB, "-d", "single")
