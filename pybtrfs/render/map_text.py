@@ -14,6 +14,7 @@ from pybtrfs.ondisk import constants as c
 from pybtrfs.render.map import FREE, KINDS, MIXED, Bar, Cell, Scale, cells, scale
 from pybtrfs.render.sizes import Units, size_text
 from pybtrfs.render.space import profile_name, type_name
+from pybtrfs.render.tables import can_print
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +53,7 @@ def write_map(picture: Picture, escape: Escape, stream: TextIO, *, plain: bool) 
     from rich.console import Console  # noqa: PLC0415  start-up
 
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
-    if plain or console.color_system is None or not _has_blocks(console.encoding):
+    if plain or console.color_system is None or not can_print(_BLOCKS, console.encoding):
         stream.writelines(f"{line}\n" for line in map_lines(picture, escape, console.width, console.height))
         return
     _draw(picture, escape, console)
@@ -155,11 +156,3 @@ def _digit(cell: Cell) -> str:
 def _shown_kind(flags: int) -> int:
     kind = flags & c.BLOCK_GROUP_TYPE_MASK
     return kind if kind in KINDS else FREE
-
-
-def _has_blocks(encoding: str) -> bool:
-    try:
-        _BLOCKS.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True

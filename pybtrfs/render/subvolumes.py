@@ -1,6 +1,6 @@
 """Subvolumes as text, as `btrfs subvolume list` and `show` print them, and as JSON values."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -54,6 +54,23 @@ def table_cells(rows: Iterable[Row], columns: Columns, escape: Escape) -> tuple[
     cells = [_cells(subvolume, escape(path), columns) for subvolume, path in rows]
     names = [name for name, _ in cells[0]] if cells else []
     return names, [[value if name == "path" else value.strip() for name, value in row] for row in cells]
+
+
+def tree_lines(
+    top: Row, below: Mapping[int, Sequence[Row]], columns: Columns, escape: Escape, *, ascii_only: bool = False
+) -> Iterator[str]:
+    """A line a subvolume, each under the one that holds it; paths lead from there.
+
+    `below` are the subvolumes right below each id, in order.
+    """
+    fork, corner, bar, gap = ("|-- ", "`-- ", "|   ", "    ") if ascii_only else ("├── ", "└── ", "│   ", "    ")
+    yield _tree_label(*top, columns, escape)
+    waiting = [("", row, not number) for number, row in enumerate(reversed(below.get(top[0].id, ())))]
+    while waiting:
+        indent, row, last = waiting.pop()
+        yield f"{indent}{corner if last else fork}{_tree_label(*row, columns, escape)}"
+        inner = indent + (gap if last else bar)
+        waiting += [(inner, child, not number) for number, child in enumerate(reversed(below.get(row[0].id, ())))]
 
 
 def show_lines(
@@ -119,13 +136,19 @@ def _cells(subvolume: Subvolume, path: str, columns: Columns) -> list[tuple[str,
         (columns.ogeneration, "cgen", str(subvolume.created)),
         (columns.parent, "parent", parent),
         (True, "top level", parent),
-        (columns.otime, "otime", local_time(root.otime.sec)),
+        (columns.otime, "otime", local_time(root.otime.sec) if root.otime.sec else "-"),
         (columns.parent_uuid, "parent_uuid", _uuid_or_dash(root.parent_uuid).ljust(_UUID_WIDTH)),
         (columns.received_uuid, "received_uuid", _uuid_or_dash(root.received_uuid).ljust(_UUID_WIDTH)),
         (columns.uuid, "uuid", _uuid_or_dash(root.uuid).ljust(_UUID_WIDTH)),
         (True, "path", path),
     ]
     return [(name, value) for shown, name, value in cells if shown]
+
+
+def _tree_label(subvolume: Subvolume, path: bytes, columns: Columns, escape: Escape) -> str:
+    cells = [f"{name} {value.strip()}" for name, value in _cells(subvolume, "", columns)]
+    facts = [cell for cell in cells if not cell.startswith(("top level ", "path "))]
+    return f"{escape(path)} ({' '.join(facts + ['readonly'] * subvolume.root.read_only)})"
 
 
 def _qgroup_lines(qgroup: Qgroup | None) -> Iterator[str]:
