@@ -41,7 +41,8 @@ def usage(session: Session, image: str, **options: Any) -> None:
     """Print what the block groups of each type and profile take of each device."""
     units = units_of(options)
     with open_image(session, image, options) as filesystem:
-        space, found = Space(filesystem), places(filesystem)
+        space = Space(filesystem, lambda text: None)  # how full block groups are is not printed
+        found = places(filesystem)
     if text := several_profiles_text(space.usages):
         session.notice(f"{image}: {text}")
     if session.json:

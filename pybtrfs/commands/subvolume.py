@@ -89,7 +89,7 @@ def list_subvolumes(session: Session, image: str, table: bool, as_tree: bool, **
     image, path = split_place(image)
     with open_image(session, image, options) as filesystem:
         top = resolve(filesystem, path).subvolume_id
-        subvolumes = Subvolumes(filesystem)
+        subvolumes = Subvolumes(filesystem, session.complainer(image))
         found = [subvolume for subvolume in subvolumes if subvolume.id != TOP_LEVEL and wanted(subvolumes, subvolume)]
         if everything:
             rows = [(s, b"" if s.parent == top else b"<FS_TREE>/", subvolumes.path(s)) for s in found]

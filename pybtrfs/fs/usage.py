@@ -4,7 +4,7 @@ Bytes are *logical* where files count them and *raw* where devices do: a raid1 b
 each logical one, a raid5 over three devices one and a half. The estimates are those of `btrfs filesystem usage`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from pybtrfs.fs.filesystem import Filesystem
@@ -29,10 +29,11 @@ class Taken(NamedTuple):
 class Space:
     """A filesystem's devices, what is on them, and the sums of that, as `btrfs filesystem usage` orders them."""
 
-    def __init__(self, filesystem: Filesystem) -> None:
+    def __init__(self, filesystem: Filesystem, complain: Callable[[str], None] | None = None) -> None:
+        """`complain` is told where block groups cannot be read, of which then nothing is used; else `CorruptError`."""
         self.devices: list[DevItem] = devices(filesystem)
         self.sizes = {devid: device.size for devid, device in filesystem.volume.devices.items()}
-        self.extents: list[Extent] = list(extents(filesystem))
+        self.extents: list[Extent] = list(extents(filesystem, complain))
         self.usages: list[Usage] = sorted(usages(self.extents), key=lambda usage: data_first(usage.flags))
         self.taken: list[Taken] = _taken(self.extents)
         self.reserve = global_reserve(filesystem)
