@@ -9,6 +9,7 @@ import click
 
 from pybtrfs.commands._session import Session, naming
 from pybtrfs.commands._types import IMAGE, SIZE
+from pybtrfs.errors import RefusedError
 from pybtrfs.fs.filesystem import Filesystem, open_filesystem
 from pybtrfs.volume.opening import Where
 
@@ -52,3 +53,15 @@ def split_place(place: str) -> tuple[str, bytes]:
     """`IMAGE:/PATH` as image and path; the split is at the first `:/`, a bare IMAGE means its root."""
     image, colon, path = place.partition(":/")
     return image, os.fsencode("/" + path if colon else "/")
+
+
+def places(filesystem: Filesystem) -> dict[int, str]:
+    """Where each device that was given is, by its devid."""
+    return {devid: os.path.realpath(device.name) for devid, device in filesystem.volume.devices.items()}
+
+
+def refuse_own_device(filesystem: Filesystem, file: str) -> None:
+    """`RefusedError` where output is to go into a file that is one of the filesystem's own devices."""
+    for device in filesystem.volume.devices.values():
+        if os.path.exists(file) and os.path.samefile(device.name, file):  # noqa: PTH110, PTH121  names may be any bytes
+            raise RefusedError(f"{file}: is {device.name}, a device of the filesystem; it is not overwritten")

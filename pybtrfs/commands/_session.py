@@ -142,6 +142,15 @@ def naming(image: str) -> Iterator[None]:
         raise type(error)(f"{image}: {error}") from None
 
 
+def write_text(file: str, text: str) -> None:
+    """Write a whole file in UTF-8, or standard output for `-`."""
+    if file == "-":
+        sys.stdout.write(text)
+        return
+    with open(file, "w", encoding="utf-8") as stream:  # noqa: PTH123  names may be any bytes
+        stream.write(text)
+
+
 def escape(text: str | bytes) -> str:
     r"""Text that is safe on a terminal: control characters and bytes that are not UTF-8 as \xNN."""
     if isinstance(text, bytes):

@@ -4,7 +4,7 @@ A subvolume's ROOT_BACKREF names the directory in its parent that holds it; from
 the parent's top directory, and the parent's own ROOT_BACKREF goes on from that, up to the top level (id 5).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from pybtrfs.btree.block import Item
@@ -21,6 +21,8 @@ _NAMES = Many(INODE_REF)
 _LONGEST = 16384  # bytes of a path; a host's PATH_MAX is a quarter of that
 DELETED = b"DELETED"
 """What stands for the path of a deleted subvolume, as btrfs-progs print it."""
+UNKNOWN = b"???"
+"""What stands for a directory whose name cannot be read."""
 
 
 class Subvolume(NamedTuple):
@@ -47,8 +49,10 @@ class Subvolume(NamedTuple):
 class Subvolumes:
     """The subvolumes of a filesystem, read once when asked and kept."""
 
-    def __init__(self, filesystem: Filesystem) -> None:
-        self._filesystem = filesystem
+    def __init__(self, filesystem: Filesystem, complain: Callable[[str], None] | None = None) -> None:
+        """`complain` is told, once, of damage that hides a directory, which is then called `UNKNOWN`; else an error."""
+        self._filesystem, self._complain = filesystem, complain
+        self._told: set[str] = set()
         self._known: dict[int, Subvolume] = {}
 
     def __iter__(self) -> Iterator[Subvolume]:
@@ -117,8 +121,19 @@ class Subvolumes:
         last = Key(subvolume_id, c.ROOT_BACKREF_KEY, c.U64_MAX)
         for item in self._filesystem.root_tree.items(first, last):
             ref = item.read(ROOT_REF)
-            return item.key.offset, ref.name, directory_path(self._filesystem, item.key.offset, ref.dirid)
+            return item.key.offset, ref.name, self._directory(item.key.offset, ref.dirid)
         return None, b"", b""
+
+    def _directory(self, parent: int, dirid: int) -> bytes:
+        try:
+            return directory_path(self._filesystem, parent, dirid)
+        except CorruptError as error:
+            if self._complain is None:
+                raise
+            if str(error) not in self._told:
+                self._told.add(str(error))
+                self._complain(str(error))
+            return UNKNOWN
 
 
 def is_subvolume_id(tree_id: int) -> bool:

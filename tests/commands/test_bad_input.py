@@ -30,6 +30,11 @@ COMMANDS = (
     ("filesystem", "usage"),
     ("filesystem", "show"),
     ("filesystem", "df"),
+    ("filesystem", "usage", "-T"),
+    ("device", "stats"),
+    ("device", "usage"),
+    ("inspect", "map"),
+    ("inspect", "map", "--svg", "-"),
 )
 REFUSED = {("uuid", "verify"): 8}  # the codes of fsck(8)
 
