@@ -10,14 +10,19 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import hypothesis
 import hypothesis.core
 import judge
 import pytest
 import zoo
+
+LOCK_SECONDS = 240  # less than a test may take, so that the message is this one
+SOAK_SECONDS = 3600
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,6 +56,24 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(reason)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("soak") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SOAK_SECONDS))
+
+
+def patiently_locked(lock: IO[str]) -> None:
+    """Take the lock, or fail where another worker keeps it for longer than making an image can take."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                pytest.fail(f"{lock.name} was locked for {LOCK_SECONDS} seconds: the worker that makes it is stuck")
+        time.sleep(0.05)
+
+
 @pytest.fixture(scope="session")
 def seed() -> int:
     """The one number that this run's random choices derive from."""
@@ -68,7 +91,7 @@ def kernel_image(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
     def image(name: str) -> Path:
         path = folder / f"{name}.img"
         with (folder / f"{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            patiently_locked(lock)
             if not path.exists():
                 zoo.build(name, path)
                 path.chmod(0o444)
