@@ -18,6 +18,7 @@ from typing import IO
 import hypothesis
 import hypothesis.core
 import judge
+import matrix
 import pytest
 import zoo
 
@@ -84,9 +85,7 @@ def seed() -> int:
 def kernel_image(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """`kernel_image(name)`: the zoo's image of that name, made on first use in this run. It is shared with
     all tests and workers, hence read-only: copy it (`zoo.copy`) to write to it."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "zoo"
-    folder.mkdir(exist_ok=True)
+    folder = shared_folder(tmp_path_factory, "zoo")
 
     def image(name: str) -> Path:
         path = folder / f"{name}.img"
@@ -98,3 +97,24 @@ def kernel_image(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
         return path
 
     return image
+
+
+@pytest.fixture(scope="session")
+def matrix_image(tmp_path_factory: pytest.TempPathFactory) -> Callable[[matrix.Row], matrix.Made]:
+    """`matrix_image(row)`: the matrix's filesystem of that row, and the kernel's manifest; shared in the same way."""
+    folder = shared_folder(tmp_path_factory, "matrix")
+
+    def made(row: matrix.Row) -> matrix.Made:
+        with (folder / f"{row}.lock").open("w") as lock:
+            patiently_locked(lock)
+            return matrix.build(row, folder)
+
+    return made
+
+
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:
+    """A folder that all workers of this run see."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder.mkdir(exist_ok=True)
+    return folder
