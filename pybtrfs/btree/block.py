@@ -114,10 +114,11 @@ class Block:
         start = HEADER.size + self.offsets[slot]
         return Item(self.keys[slot], self.data[start : start + self.sizes[slot]], self.bytenr, slot)
 
-    def items(self, first: int = 0) -> Iterator[Item]:
-        """The items of a leaf from slot `first` on."""
+    def items(self, first: int = 0, stop: int | None = None) -> Iterator[Item]:
+        """The items of a leaf from slot `first` up to, but without, slot `stop`."""
         data, bytenr, base = self.data, self.bytenr, HEADER.size
-        rows = zip(self.keys[first:], self.offsets[first:], self.sizes[first:], strict=True)
+        part = slice(first, stop)
+        rows = zip(self.keys[part], self.offsets[part], self.sizes[part], strict=True)
         for slot, (key, offset, size) in enumerate(rows, first):
             start = base + offset
             yield Item(key, data[start : start + size], bytenr, slot)

@@ -113,7 +113,7 @@ def rootid(session: Session, image: str, **where: Any) -> None:
     """Print the id of the subvolume that holds IMAGE:/PATH. Symbolic links are not followed."""
     image, path = split_place(image)
     with open_image(session, image, where) as filesystem:
-        found = resolve(filesystem, path).subvolume_id
+        found = resolve(filesystem, path, follow=False).subvolume_id
     if session.json:
         session.print_json("rootid", found)
     else:

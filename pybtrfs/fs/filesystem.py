@@ -22,6 +22,7 @@ from pybtrfs.volume.opening import ANYWHERE, Where, open_volume
 from pybtrfs.volume.volume import Volume, unknown_compat_ro
 
 _MOST_NOTICES = 10
+_MOST_TREES = 64  # kept: each remembers the leaf that it found last
 LOG_WAITS = "a tree log waits to be replayed; what is shown is the state without it"
 
 
@@ -70,6 +71,7 @@ class Filesystem:
         self.csum_type: CsumType = volume.csum_type
         self.store = BlockStore(volume)
         self.chunk_problems: list[str] = []
+        self._trees: dict[int, Tree] = {}
         sb = volume.superblock
         self.chunk_tree = self._tree(
             c.CHUNK_TREE_OBJECTID, sb.chunk_root, sb.chunk_root_level, sb.chunk_root_generation
@@ -147,8 +149,14 @@ class Filesystem:
             return special[tree_id]
         if tree_id == c.TREE_LOG_OBJECTID:
             return self.log_root_tree
-        found = self.find_root_item(tree_id)
-        return None if found is None else self.tree_of(tree_id, found[1])
+        if tree_id not in self._trees:
+            found = self.find_root_item(tree_id)
+            if found is None:
+                return None
+            while len(self._trees) >= _MOST_TREES:
+                del self._trees[next(iter(self._trees))]
+            self._trees[tree_id] = self.tree_of(tree_id, found[1])
+        return self._trees[tree_id]
 
     def tree(self, tree_id: int) -> Tree:
         """The tree with this id; `NotFoundError` where the filesystem has none."""

@@ -6,6 +6,7 @@ flag names is in the order in which btrfs-progs print them.
 
 MAGIC = b"_BHRfS_M"
 U64_MAX = 2**64 - 1  # as an id or offset printed as -1
+S64_MAX = 2**63 - 1
 
 # -- places and bounds -------------------------------------------------------------------------------
 

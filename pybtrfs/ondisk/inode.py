@@ -18,6 +18,9 @@ class Timespec(NamedTuple):
 TIMESPEC = Fixed(Timespec, 12)
 
 
+_MINOR_BITS = 20
+
+
 class InodeItem(NamedTuple):
     """What `stat` shows (`btrfs_inode_item`)."""
 
@@ -38,6 +41,11 @@ class InodeItem(NamedTuple):
     ctime: Timespec
     mtime: Timespec
     otime: Timespec  # creation
+
+    @property
+    def device_numbers(self) -> tuple[int, int]:
+        """Major and minor number of a device node (the kernel's own `dev_t`, whose minor has 20 bits)."""
+        return self.rdev >> _MINOR_BITS, self.rdev & (1 << _MINOR_BITS) - 1
 
 
 class InodeRef(NamedTuple):

@@ -64,6 +64,20 @@ class Volume:
         parts = [self._ways(piece) for piece in self.chunks.pieces(logical, length)]
         return parts[0] if len(parts) == 1 else _joined(parts)
 
+    def read_first(self, logical: int, length: int) -> tuple[bytes, list[tuple[int, int]]]:
+        """The first copy of a range, piece by piece, and the parts (address, length) of which none could be read.
+
+        Zeros stand for those; `copies` may still know a way. `CorruptError` where no chunk holds the range.
+        """
+        parts, unread = [], []
+        for piece in self.chunks.pieces(logical, length):
+            found = next(filter(None, map(self._read_fresh, piece.copies)), None)
+            if found is None:
+                unread.append((logical, piece.length))
+            parts.append(bytes(piece.length) if found is None else found)
+            logical += piece.length
+        return parts[0] if len(parts) == 1 else b"".join(parts), unread
+
     def _ways(self, piece: Piece) -> Iterator[Way]:
         """First what needs no stale device: an old block there may well have the checksum of its old bytes."""
         if self._stale:
