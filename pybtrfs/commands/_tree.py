@@ -10,6 +10,7 @@ from pybtrfs.commands._session import SESSION_OPTIONS, Session
 
 COMMANDS = {
     "mkfs": ("pybtrfs.commands.mkfs", "Make a filesystem in an image file or block device."),
+    "du": ("pybtrfs.commands.du", "Print the space that files take, or what deleting them would free."),
     "filesystem": ("pybtrfs.commands.filesystem", "Show label, devices and the use of space."),
     "device": ("pybtrfs.commands.device", "Show the devices' error counters and what block groups take of them."),
     "inspect": ("pybtrfs.commands.inspect", "Show structures as they stand: superblock and trees."),

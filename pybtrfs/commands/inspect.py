@@ -10,13 +10,15 @@ import click
 
 from pybtrfs._version import VERSION
 from pybtrfs.commands._image import image_options, open_image, places, refuse_own_device, split_place
+from pybtrfs.commands._names import escape_name
 from pybtrfs.commands._session import Session, define, escape, write_text
 from pybtrfs.commands._tree import group
-from pybtrfs.commands._types import IMAGE, SIZE, SortOrder
+from pybtrfs.commands._types import IMAGE, NUMBER, SIZE, SortOrder
 from pybtrfs.commands._units import unit_options, units_of
-from pybtrfs.errors import NotBtrfsError, UsageError
+from pybtrfs.errors import NotBtrfsError, NotFoundError, UsageError
 from pybtrfs.fs.dump import Request, dump, parse_tree_id
 from pybtrfs.fs.path import resolve
+from pybtrfs.fs.resolve import Resolver, User
 from pybtrfs.fs.space import extents, raw_sizes, usages
 from pybtrfs.fs.treestats import tree_stats as gather
 from pybtrfs.fs.usage import data_first
@@ -25,6 +27,7 @@ from pybtrfs.ondisk.constants import MAGIC, SUPER_OFFSETS, U64_MAX
 from pybtrfs.ondisk.superblock import SUPERBLOCK
 from pybtrfs.render.dump_text import dump_text, options_of
 from pybtrfs.render.filesystems import title_text
+from pybtrfs.render.json_values import bytes_field
 from pybtrfs.render.map import bars, map_json
 from pybtrfs.render.map_text import Picture, map_lines, write_map
 from pybtrfs.render.space import SORT_KEYS, chunk_json, chunk_lines, chunk_rows, stats_json, stats_lines
@@ -124,6 +127,73 @@ def rootid(session: Session, image: str, **where: Any) -> None:
         session.print_json("rootid", found)
     else:
         session.print_lines([str(found)])
+
+
+@define(command, "subvolid-resolve")
+@click.argument("subvolid", type=NUMBER)
+@image_options
+def subvolid_resolve(session: Session, subvolid: int, image: str, **where: Any) -> None:
+    """Print the path of the subvolume with this id, with no slash in front."""
+    with open_image(session, image, where) as filesystem:
+        path = Resolver(filesystem).subvolume_path(subvolid)
+    if path is None:
+        raise NotFoundError(f"{image}: subvolume {subvolid} has been deleted")
+    if session.json:
+        session.print_json("subvolid-resolve", bytes_field("path", path))
+    else:
+        session.print_lines([escape_name(path)])
+
+
+@define(command, "inode-resolve")
+@click.argument("ino", type=NUMBER)
+@image_options
+def inode_resolve(session: Session, ino: int, image: str, **where: Any) -> None:
+    """Print all paths of an inode of the subvolume that holds IMAGE:/PATH: a line for each hard link."""
+    image, path = split_place(image)
+    with open_image(session, image, where) as filesystem:
+        resolver = Resolver(filesystem, session.complainer(image))
+        paths = list(resolver.paths(resolve(filesystem, path).subvolume_id, ino))
+    if session.json:
+        session.print_json("inode-resolve", [bytes_field("path", b"/" + found) for found in paths])
+    else:
+        session.print_lines(f"{image}:/{escape_name(found)}" for found in paths)
+    if not paths and not session.failed:
+        raise NotFoundError(f"{image}: the subvolume has no name for an inode {ino}")
+
+
+@define(command, "logical-resolve")
+@click.argument("logical", type=NUMBER)
+@click.option("-P", "inodes", is_flag=True, help="Print inode, offset and subvolume in place of paths.")
+@click.option("-o", "whole", is_flag=True, help="Also the files that use another part of the same extent.")
+@click.option("-s", "size", type=NUMBER, help="Print only as much as a buffer of so many bytes would hold (all).")
+@image_options
+def logical_resolve(session: Session, logical: int, image: str, inodes: bool, size: int | None, **options: Any) -> None:
+    """Print the paths of the files whose data stand at a logical address, in all subvolumes."""
+    whole = options.pop("whole")
+    with open_image(session, image, options) as filesystem:
+        resolver = Resolver(filesystem, session.complainer(image))
+        users = resolver.users(logical, whole=whole)
+        if size is not None:
+            users = users[: max(0, size - _BUFFER_HEAD) // _BUFFER_ROW]
+        rows = [(user, [] if inodes else list(resolver.paths(user.tree_id, user.ino))) for user in users]
+    for user, paths in rows:
+        if not (inodes or paths):
+            session.notice(f"inode {user.ino} offset {user.offset} root {user.tree_id}: no path leads to it")
+    if session.json:
+        session.print_json("logical-resolve", [_user_json(*row, inodes=inodes) for row in rows])
+    elif inodes:
+        session.print_lines(f"inode {user.ino} offset {user.offset} root {user.tree_id}" for user, _ in rows)
+    else:
+        session.print_lines(f"{image}:/{escape_name(path)}" for _, paths in rows for path in paths)
+
+
+_BUFFER_HEAD, _BUFFER_ROW = 16, 24
+"""Bytes that the kernel's answer takes: `btrfs_data_container`, and three numbers for each file extent."""
+
+
+def _user_json(user: User, paths: list[bytes], *, inodes: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {"inode": user.ino, "offset": user.offset, "root": user.tree_id}
+    return shown if inodes else shown | {"paths": [bytes_field("path", b"/" + path) for path in paths]}
 
 
 @define(command, "list-chunks")
