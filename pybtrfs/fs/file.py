@@ -131,9 +131,9 @@ class File:
             yield Piece(at, end - at, view[at - piece.offset :])
 
 
-def read_symlink(filesystem: Filesystem, place: Place) -> bytes:
+def read_symlink(filesystem: Filesystem, place: Place, inode: InodeItem | None = None) -> bytes:
     """The target of a symbolic link; `CorruptError` for one that cannot be a path."""
-    inode = get_inode(filesystem, place)
+    inode = get_inode(filesystem, place) if inode is None else inode
     if not 0 < inode.size < _LONGEST_LINK:
         raise CorruptError(f"{place}: a symbolic link of {inode.size} bytes, expected 1 to {_LONGEST_LINK - 1}")
     target = File(filesystem, place, inode).read()
