@@ -5,7 +5,7 @@ A `Patch` is bytes at physical offsets; applied to a file it is undone again, so
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from pybtrfs.btree.search import Tree
 from pybtrfs.checksum import CSUM_TYPES, seal
 from pybtrfs.fs.filesystem import Filesystem, open_filesystem
-from pybtrfs.ondisk.constants import SUPER_OFFSETS
+from pybtrfs.ondisk.constants import STRIPE_LEN, SUPER_OFFSETS
 from pybtrfs.ondisk.header import HEADER, ITEM
 from pybtrfs.ondisk.layout import Fixed
 from pybtrfs.ondisk.superblock import SUPERBLOCK
@@ -58,6 +58,34 @@ def places_of(filesystem: Filesystem, bytenr: int) -> list[int]:
     """Physical offsets of the copies of a tree block of a filesystem on one device."""
     [piece] = filesystem.volume.chunks.pieces(bytenr, filesystem.nodesize)
     return [place.physical for place in piece.copies]
+
+
+def flips(filesystem: Filesystem, places: Iterable[tuple[int, int]], *, beyond_repair: bool) -> dict[int, Patch]:
+    """A patch for each device, by devid, that turns every byte of `places`, (logical, length), into another.
+
+    beyond_repair: in all copies, and in the parity over them. Else in as many as the profile makes up for, which for
+    one without redundancy are none; of several places under one parity, only the first.
+    """
+    wrong: set[tuple[int, int, int]] = set()
+    used: set[tuple[int, int]] = set()
+    for logical, length in places:
+        for piece in filesystem.volume.chunks.pieces(logical, length):
+            ways = [*piece.copies, *(piece.row.parity if piece.row else ())]
+            row = {
+                (place.devid, place.physical // STRIPE_LEN) for place in (*ways, *(piece.row.data if piece.row else ()))
+            }
+            if beyond_repair or used.isdisjoint(row):
+                wrong.update(ways if beyond_repair else ways[:-1])
+            used |= row
+    devices = filesystem.volume.devices
+    writes: dict[int, list[tuple[int, bytes]]] = {}
+    for devid, physical, length in sorted(wrong):
+        data = devices[devid].read(physical, length)
+        noise = random.Random(devid << 48 | physical).randbytes(length)  # not the same in all, or parity may hold again
+        data = bytes(byte ^ (other or 1) for byte, other in zip(data, noise, strict=True))
+        writes.setdefault(devid, []).append((physical, data))
+    about = f"{sorted(places)}, {'all copies' if beyond_repair else 'all but one copy'}"
+    return {devid: Patch(about, tuple(found)) for devid, found in writes.items()}
 
 
 class Blocks:

@@ -271,7 +271,7 @@ def hard_links(top: Path, image: Path) -> None:
         (top / "folder" / name).mkdir()
 
 
-def kinds(top: Path, image: Path) -> None:
+def kinds(top: Path, image: Path, large: int = 15_000) -> None:
     """Every kind of inode, every kind of name, owners, modes, times, flags, xattrs and ACLs."""
     os.mkfifo(top / "fifo")
     with socket.socket(socket.AF_UNIX) as server:
@@ -292,11 +292,11 @@ def kinds(top: Path, image: Path) -> None:
     for flag in "aAcCdDmSi":
         (top / f"chattr {flag}").mkdir()
         judge.run("chattr", f"+{flag}", top / f"chattr {flag}")
-    attributed(top / "attributed")
+    attributed(top / "attributed", large)
 
 
-def attributed(path: Path) -> None:
-    """A file with xattrs from empty to as large as a leaf takes, in several namespaces, and ACLs."""
+def attributed(path: Path, large: int) -> None:
+    """A file with xattrs from empty to as large as a leaf of 16 KiB takes, in several namespaces, and ACLs."""
     acl = struct.pack("<I", 2)
     for tag, permissions, number in ((1, 6, -1), (2, 7, 1000), (4, 4, -1), (16, 7, -1), (32, 0, -1)):
         acl += struct.pack("<HHi", tag, permissions, number)
@@ -305,7 +305,7 @@ def attributed(path: Path) -> None:
     os.setxattr(path, "system.posix_acl_default", acl)
     os.setxattr(path, "user.empty", b"")
     os.setxattr(path, "user." + "n" * 250, noise(3))
-    os.setxattr(path, "user.large", noise(15_000))
+    os.setxattr(path, "user.large", noise(large))
     os.setxattr(path, "trusted.secret", b"\x00\xff")
     os.setxattr(path, "security.capability", struct.pack("<5I", 0x02000001, 0x2000, 0, 0, 0))
 
