@@ -14,6 +14,7 @@ import stat
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import TracebackType
 from typing import NamedTuple
 
 from pybtrfs.errors import HostError
@@ -210,6 +211,36 @@ def is_root() -> bool:
     return os.geteuid() == 0
 
 
+class Output:
+    """A file that the user has named for what is written in one go. Use as a context manager.
+
+    It replaces a file of that name; where writing fails, a file that was not there before is taken away again.
+    """
+
+    def __init__(self, path: bytes) -> None:
+        self._path = path
+        self._is_new = not os.path.lexists(path)
+        with _told("cannot create", path):
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """All of `data`, behind what was written before."""
+        with _told("cannot write", self._path):
+            done = os.write(self._fd, data)
+            while done < len(data):
+                done += os.write(self._fd, memoryview(data)[done:])
+
+    def __enter__(self) -> "Output":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        os.close(self._fd)
+        if error is not None and self._is_new:
+            os.unlink(self._path)  # noqa: PTH108  names may be any bytes
+
+
 def write(fd: int, data: bytes | bytearray | memoryview, offset: int) -> None:
     """All of `data` at an offset of a file."""
     try:
@@ -379,14 +410,11 @@ def _told(doing: str, path: bytes = b"") -> Iterator[None]:
 
 @contextmanager
 def _forgiven(trouble: Trouble, what: str) -> Iterator[None]:
-    """An attribute that the host refuses is told; a full disk is not forgiven."""
+    """An attribute that the host does not take is told. Of attributes it may say that there is no space for them."""
     try:
         yield
     except (OSError, OverflowError, ValueError) as error:
-        found = _host_error(error, f"cannot set its {what}")
-        if found.is_final:
-            raise found from None
-        trouble(str(found))
+        trouble(str(_host_error(error, f"cannot set its {what}")))
 
 
 def _host_error(error: Exception, doing: str, path: bytes = b"") -> HostError:

@@ -10,13 +10,14 @@ An inode with several names is written under the first one met; the others becom
 
 import os
 import stat
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import TypeVar
 
 from pybtrfs import host
 from pybtrfs.archive.policy import Policy, Wishes
 from pybtrfs.archive.report import BAD_DATA, UNREADABLE, UNWRITTEN, BadRanges, Problem, Report
 from pybtrfs.archive.selection import Selection, Verdict
+from pybtrfs.archive.walking import drive
 from pybtrfs.errors import CorruptError, HostError
 from pybtrfs.fs.file import File, read_symlink
 from pybtrfs.fs.filesystem import Filesystem
@@ -90,17 +91,6 @@ def would_restore(
         walk(filesystem, start, lambda path, error: report.add(Problem(UNREADABLE, path, str(error)))),
         meet,
     )
-
-
-def drive(walker: Generator[Found, bool | None, None], meet: Callable[[Found], bool]) -> None:
-    """Hand all that a walk meets to `meet`; directories of which that is true are not entered."""
-    leave_out: bool | None = None
-    while True:
-        try:
-            found = walker.send(leave_out)
-        except StopIteration:
-            return
-        leave_out = meet(found)
 
 
 _FILES, _DIRECTORIES, _SYMLINKS, _SPECIAL = "files", "directories", "symbolic links", "special files"

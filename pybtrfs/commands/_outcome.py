@@ -21,12 +21,21 @@ def reporting(session: Session, what: str) -> Iterator[Report]:
             yield Report(lambda report: progress.update(report.bytes, report.items, report.fraction))
 
 
-def show_outcome(session: Session, image: str, base: bytes, report: Report, *, name: str, done: str) -> None:
-    """The summary on standard output, the problems on standard error; the exit status is 1 where there are any."""
-    from pybtrfs.render.outcome import SHOWN, outcome_json, outcome_lines, problem_lines  # noqa: PLC0415  start-up
+def show_outcome(
+    session: Session, image: str, base: bytes, report: Report, *, name: str, done: str, silent: bool = False
+) -> None:
+    """The summary on standard output, the problems on standard error; the exit status is 1 where there are any.
+
+    `silent`: standard output has other things on it, so that only what was left out is said, as notices.
+    """
+    from pybtrfs.render.outcome import LEFT_OUT, SHOWN, outcome_json, outcome_lines, problem_lines  # noqa: PLC0415  start-up
 
     if session.json:
         session.print_json(name, outcome_json(report, base))
+    elif silent:
+        for line in outcome_lines(report, done):
+            if line.startswith(LEFT_OUT):
+                session.notice(f"{image}: {line}")
     elif not session.quiet:
         session.print_lines(outcome_lines(report, done))
         sys.stdout.flush()

@@ -8,6 +8,7 @@ from pybtrfs.render.json_values import bytes_field
 from pybtrfs.render.sizes import size_text
 
 SHOWN = 20
+LEFT_OUT = "left out: "
 _SHOWN_RANGES = 8
 
 ShowName = Callable[[bytes], str]
@@ -18,7 +19,7 @@ def outcome_lines(report: Report, done: str) -> Iterator[str]:
     made = ", ".join(f"{count:,} {what}" for what, count in report.made.items()) or "nothing"
     yield f"{done} {made}; {size_text(report.bytes)} of content"
     for reason, count in report.left_out.items():
-        yield f"left out: {count:,} {reason}"
+        yield f"{LEFT_OUT}{count:,} {reason}"
 
 
 def problem_lines(report: Report, base: bytes, show: ShowName, most: int | None = SHOWN) -> Iterator[str]:
