@@ -4,6 +4,8 @@ A message is one line that names the place, what was expected and what was found
 speaks about an image's bytes; a broken invariant of ours is an `assert`.
 """
 
+import errno
+
 
 class PybtrfsError(Exception):
     """Anything that a user can meet. `exit_status` is what the command line ends with."""
@@ -43,3 +45,21 @@ class RefusedError(PybtrfsError):
 
 class NotFoundError(PybtrfsError):
     """No such subvolume, tree, item or path."""
+
+
+class HostError(PybtrfsError):
+    """A file of the host that cannot be made as it is to be. `number` is the host's errno, where it gave one."""
+
+    def __init__(self, message: str, number: int | None = None) -> None:
+        super().__init__(message)
+        self.number = number
+
+    @property
+    def exists(self) -> bool:
+        """Whether something else stands where it was to be made."""
+        return self.number == errno.EEXIST
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the next file cannot be made either: the disk is full, or may not be written."""
+        return self.number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)

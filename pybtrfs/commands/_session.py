@@ -7,11 +7,14 @@ are escaped before they reach a terminal: control bytes never do.
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from pybtrfs.errors import PybtrfsError, UsageError
+
+if TYPE_CHECKING:
+    from pybtrfs.render.progress import Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,6 +60,20 @@ class Session:
             click.echo(f"pybtrfs: {escape(image)}: {escape(text)}", err=True)
 
         return complain
+
+    @contextmanager
+    def progress(self, what: str) -> "Iterator[Progress | None]":
+        """Progress on standard error while the block runs; None where it is no terminal, or nobody wants it."""
+        if self.quiet or self.verbose or not sys.stderr.isatty():
+            yield None
+            return
+        import os  # noqa: PLC0415  start-up
+        import time  # noqa: PLC0415
+
+        from pybtrfs.render.progress import Progress  # noqa: PLC0415
+
+        with Progress(what, sys.stderr, time.monotonic, plain="NO_COLOR" in os.environ) as progress:
+            yield progress
 
     def print_json(self, name: str, value: Any) -> None:
         """One document: a header as btrfs-progs have it, and `value` under `name`."""

@@ -17,6 +17,8 @@ COMMANDS = {
     "subvolume": ("pybtrfs.commands.subvolume", "List subvolumes and show one."),
     "uuid": ("pybtrfs.commands.uuid", "Look subvolumes up by UUID through the UUID tree."),
     "log": ("pybtrfs.commands.log", "Show what the tree log holds."),
+    "restore": ("pybtrfs.commands.restore", "Restore files into a directory."),
+    "export-tar": ("pybtrfs.commands.export_tar", "Export files as a tar archive."),
     "completion": ("pybtrfs.commands.completion", "Print the shell's completion script."),
 }
 ALIASES = {"inspect-internal": "inspect"}

@@ -62,9 +62,9 @@ def file_extents(
 ) -> Iterator[tuple[int, FileExtent | InlineExtent]]:
     """The file extents that can hold bytes from `first` up to `end`, each with its file offset, judged."""
     tree = filesystem.tree(place.subvolume_id)
-    lowest = Key(place.ino, c.EXTENT_DATA_KEY, 0)
-    start = lowest._replace(offset=first)
+    start = Key(place.ino, c.EXTENT_DATA_KEY, first)
     if first:
+        lowest = Key(place.ino, c.EXTENT_DATA_KEY, 0)
         try:
             before = tree.find_last(start, lowest)
         except CorruptError as error:
@@ -74,7 +74,7 @@ def file_extents(
             before = None
         start = start if before is None else before.key
     at = 0
-    for item in tree.items(start, lowest._replace(offset=max(end - 1, 0)), trouble):
+    for item in tree.items(start, Key(place.ino, c.EXTENT_DATA_KEY, max(end - 1, 0)), trouble):
         try:
             extent = item.read(EXTENT_DATA)
             for problem in extent_problems(extent, item.key.offset, at, filesystem.sectorsize):

@@ -157,19 +157,19 @@ class Filesystem:
 
     def find_tree(self, tree_id: int) -> Tree | None:
         """The tree with this id; None where the filesystem has none."""
+        if tree_id in self._trees:
+            return self._trees[tree_id]
         special = {c.ROOT_TREE_OBJECTID: self.root_tree, c.CHUNK_TREE_OBJECTID: self.chunk_tree}
         if tree_id in special:
             return special[tree_id]
         if tree_id == c.TREE_LOG_OBJECTID:
             return self.log_root_tree
-        if tree_id not in self._trees:
-            found = self.find_root_item(tree_id)
-            if found is None:
-                return None
-            while len(self._trees) >= _MOST_TREES:
-                del self._trees[next(iter(self._trees))]
-            self._trees[tree_id] = self.tree_of(tree_id, found[1])
-        return self._trees[tree_id]
+        found = self.find_root_item(tree_id)
+        if found is None:
+            return None
+        while len(self._trees) >= _MOST_TREES:
+            del self._trees[next(iter(self._trees))]
+        return self._trees.setdefault(tree_id, self.tree_of(tree_id, found[1]))
 
     def tree(self, tree_id: int) -> Tree:
         """The tree with this id; `NotFoundError` where the filesystem has none."""
