@@ -1,12 +1,14 @@
 """Finding a filesystem: its devices, the part of each that holds it, the superblocks that are believed.
 
-A filesystem is on the whole device, in the one btrfs partition of a disk, or where the user says. What this
-version cannot read is refused by name; members that do not belong together, too.
+A filesystem is on the whole device, in the one btrfs partition of a disk, or where the user says. A device is
+given by its path or URL, or as an object that does what a `Device` does. What this version cannot read is refused by
+name; members that do not belong together, too.
 """
 
+import re
 from typing import NamedTuple
 
-from pybtrfs.errors import CorruptError, RefusedError, UsageError
+from pybtrfs.errors import CorruptError, RefusedError, UnsupportedError, UsageError
 from pybtrfs.ondisk.superblock import Superblock
 from pybtrfs.ondisk.uuid import uuid_text
 from pybtrfs.volume import partitions
@@ -22,24 +24,47 @@ class Where(NamedTuple):
     offset: int | None = None
     partition: int | None = None
     super_copy: int | None = None
-    devices: tuple[str, ...] = ()  # the other members of a filesystem that spans several
+    devices: tuple[str | Device, ...] = ()  # the other members of a filesystem that spans several
 
 
 ANYWHERE = Where()
 """The whole device, or the one btrfs partition on it; the superblock that is to be believed."""
 
 
-def open_device(path: str, where: Where, notice: Notice, *, writable: bool = False) -> Device:
-    """The device, or the part of it, that holds the filesystem."""
+_SCHEME = "[A-Za-z][A-Za-z0-9+_-]+"
+_URL = re.compile(f"{_SCHEME}(::{_SCHEME})*://")
+"""What begins so is no path of this host: fsspec's `scheme://…`, or a chain such as `simplecache::https://…`."""
+
+
+def name_of(image: str | Device) -> str:
+    """What messages call an image that was given by path or URL, or as a device."""
+    return image if isinstance(image, str) else image.name
+
+
+def open_device(image: str | Device, where: Where, notice: Notice, *, writable: bool = False) -> Device:
+    """The device, or the part of it, that holds the filesystem; a device that is given will be closed with it."""
     if where.offset is not None and where.partition is not None:
         raise UsageError("--offset and --partition exclude each other")
-    device = FileDevice(path, writable=writable)
+    device = _opened(image, writable=writable)
     try:
-        _tell_if_held(device, path, notice)
+        if isinstance(device, FileDevice):
+            _tell_if_held(device, notice)
         return _part_of(device, where, notice)
     except BaseException:
         device.close()
         raise
+
+
+def _opened(image: str | Device, *, writable: bool) -> Device:
+    if not isinstance(image, str):
+        return image
+    if _URL.match(image) is None:
+        return FileDevice(image, writable=writable)
+    if writable:
+        raise UnsupportedError(f"{image}: images at a URL are read only")
+    from pybtrfs.volume.remote import RemoteDevice  # noqa: PLC0415  start-up
+
+    return RemoteDevice.at(image)
 
 
 class Member(NamedTuple):
@@ -54,16 +79,16 @@ class Member(NamedTuple):
         return self.superblock.dev_item.devid
 
 
-def open_volume(path: str, where: Where, notice: Notice, *, writable: bool = False) -> Volume:
-    """The volume at `path` and `where.devices`; errors name the device that they are about.
+def open_volume(image: str | Device, where: Where, notice: Notice, *, writable: bool = False) -> Volume:
+    """The volume in `image` and `where.devices`; errors name the device that they are about.
 
     The newest superblock counts. A member that missed commits is read only where nothing else is left; one of
     another filesystem, or with a devid that another has, is refused.
     """
     members: list[Member] = []
     try:
-        for member_path in (path, *where.devices):
-            members.append(_open_member(member_path, where, notice, writable=writable))
+        for one in (image, *where.devices):
+            members.append(_open_member(one, where, notice, writable=writable))
         newest = max(members, key=lambda member: member.superblock.generation)
         _refuse_strangers(members, newest)
         return Volume(
@@ -75,14 +100,16 @@ def open_volume(path: str, where: Where, notice: Notice, *, writable: bool = Fal
     except BaseException as error:
         for member in members:
             member.device.close()
-        if isinstance(error, CorruptError) and not str(error).startswith(tuple(m.path for m in members) or (path,)):
-            raise type(error)(f"{path}: {error}") from None
+        named = tuple(member.path for member in members) or (name_of(image),)
+        if isinstance(error, CorruptError) and not str(error).startswith(named):
+            raise type(error)(f"{name_of(image)}: {error}") from None
         raise
 
 
-def _open_member(path: str, where: Where, notice: Notice, *, writable: bool) -> Member:
+def _open_member(image: str | Device, where: Where, notice: Notice, *, writable: bool) -> Member:
+    path = name_of(image)
     device = open_device(
-        path, where if not where.devices else Where(super_copy=where.super_copy), notice, writable=writable
+        image, where if not where.devices else Where(super_copy=where.super_copy), notice, writable=writable
     )
     try:
         superblock = choose(device, where.super_copy, notice).superblock
@@ -122,7 +149,7 @@ def _stale(members: list[Member], notice: Notice) -> frozenset[int]:
     return frozenset(member.devid for member in stale)
 
 
-def _part_of(device: FileDevice, where: Where, notice: Notice) -> Device:
+def _part_of(device: Device, where: Where, notice: Notice) -> Device:
     if where.offset is not None:
         return SliceDevice(device, where.offset, device.size - where.offset)
     if where.partition is not None:
@@ -140,9 +167,9 @@ def _part_of(device: FileDevice, where: Where, notice: Notice) -> Device:
     return SliceDevice(device, part.offset, part.size)
 
 
-def _tell_if_held(device: FileDevice, path: str, notice: Notice) -> None:
-    holders = loop_holders(path)
+def _tell_if_held(device: FileDevice, notice: Notice) -> None:
+    holders = loop_holders(device.name)
     if holders:
-        notice(f"{path}: is held by {', '.join(holders)}; what is read may be changing")
+        notice(f"{device.name}: is held by {', '.join(holders)}; what is read may be changing")
     if device.in_use:
-        notice(f"{path}: is in use by the kernel; what is read may be changing")
+        notice(f"{device.name}: is in use by the kernel; what is read may be changing")
