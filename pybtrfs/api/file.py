@@ -3,7 +3,7 @@
 import errno
 import io
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from pybtrfs.api.facts import Stat, stat_of
 from pybtrfs.api.turn import Turn
@@ -11,7 +11,7 @@ from pybtrfs.errors import CorruptError
 from pybtrfs.fs.file import File
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+    from _typeshed import ReadableBuffer, WriteableBuffer
 
 _ZEROS = memoryview(bytes(1 << 18))
 
@@ -93,6 +93,9 @@ class ImageFile(io.RawIOBase):
             raise self._named(error) from None
         self._position += len(data)
         return data
+
+    def write(self, buffer: "ReadableBuffer") -> NoReturn:
+        raise io.UnsupportedOperation("not writable")
 
     def _find(self, offset: int, *, hole: bool) -> int:
         if 0 <= offset < self.size:

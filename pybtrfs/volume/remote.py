@@ -76,6 +76,7 @@ class RemoteDevice:
     def __init__(self, filesystem: Any, path: str, name: str) -> None:
         """`filesystem` is any `fsspec.AbstractFileSystem`, `name` is for messages."""
         self.name, self.requests, self.bytes_read = name, 0, 0
+        self._filesystem = filesystem  # some close what they opened when they are gone
         self._cache: OrderedDict[int, bytes] = OrderedDict()
         self._streams: OrderedDict[int, int] = OrderedDict()  # the block where a miss would go on: length of the last
         self._lock = RLock()
@@ -152,8 +153,13 @@ class RemoteDevice:
         self._file.close()
 
 
-def _reason(error: Exception) -> str:
-    """What an exception of anybody's says, in one line."""
+def _reason(error: BaseException) -> str:
+    """What an exception of anybody's says, in one line: no more than its first sentence."""
+    if isinstance(error, FileNotFoundError) and error.__cause__ is not None:
+        return _reason(error.__cause__)  # fsspec says so of every answer to its first question but a good one
     if isinstance(error, FileNotFoundError):
         return "no such file"
-    return " ".join(str(error).split()) or type(error).__name__
+    status = getattr(error, "status", None)
+    if isinstance(status, int):
+        return f"the server answers {status} {getattr(error, 'message', '')}".rstrip()
+    return " ".join(str(error).partition(". ")[0].split()) or type(error).__name__
