@@ -70,10 +70,10 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.path.open("rb") as file:
             file.seek(first)
             while first < end and (part := file.read(min(LONGEST, end - first))):
+                with self.server.counting:  # first, since who has the bytes may look at once
+                    self.server.sent += len(part)
                 self.wfile.write(part)
                 first += len(part)
-                with self.server.counting:
-                    self.server.sent += len(part)
 
     def _head(self, first: int, end: int, *, partial: bool) -> bool:
         server = self.server
