@@ -1,5 +1,6 @@
 """The images that the benchmarks read, made once by the kernel (root) and kept in build/bench."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +48,18 @@ def _subvolumes(count: int) -> Callable[[Path], None]:
     return fill
 
 
+def _mixed(top: Path) -> None:
+    """35,000 small files of random bytes, and one of 300 MiB."""
+    for number in range(35_000):
+        folder = top / f"directory-{number // 100}"
+        folder.mkdir(exist_ok=True)
+        (folder / f"file-{number}").write_bytes(os.urandom(100 + number % 5000))
+    (top / "small").write_bytes(os.urandom(6000))
+    (top / "large").write_bytes(os.urandom(300 << 20))
+
+
 FILLERS = {
+    "mixed": _mixed,
     "million-items": _files(200_000),
     "100000-items": _files(20_000),
     "1000-subvolumes": _subvolumes(1000),

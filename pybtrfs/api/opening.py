@@ -90,7 +90,7 @@ class Image(SubvolumeView):
 
     @property
     def filesystem(self) -> Filesystem:
-        """The trees, for those who look beneath: use it from one thread, and not after `close`."""
+        """The trees, for those who look beneath: from one thread, and only as long as the image is there."""
         return self._filesystem
 
     @property
@@ -117,4 +117,8 @@ def _close(filesystem: Filesystem, turn: Turn) -> None:
 def _source(image: Source) -> str | Device:
     if isinstance(image, str | bytes | os.PathLike):
         return os.fsdecode(image)
-    return FileObjectDevice(image) if isinstance(image, FileObject) else image
+    if isinstance(image, FileObject):
+        return FileObjectDevice(image)
+    if not hasattr(image, "size"):
+        raise TypeError(f"a {type(image).__name__} is no image: expected a path, a binary file object or a Device")
+    return image

@@ -6,6 +6,7 @@ more ahead. Nothing else is downloaded. That a server does not answer, or answer
 `UnreachableError`: it says nothing about the image.
 """
 
+import io
 import os
 from collections import OrderedDict
 from threading import RLock
@@ -35,6 +36,8 @@ class FileObjectDevice:
         self._file, self._lock = file, RLock()
         own = getattr(file, "name", None)
         self.name = name or (own if isinstance(own, str) else f"<{type(file).__name__}>")
+        if issubclass(type(file), io.TextIOBase):
+            raise DeviceError(f"{self.name}: is open as text, expected a binary file object")
         try:
             self.size = file.seek(0, os.SEEK_END)
         except Exception as error:  # noqa: BLE001  the object is anybody's

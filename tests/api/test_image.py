@@ -187,6 +187,13 @@ def test_an_error_on_opening_names_the_object() -> None:
         pybtrfs.open(io.BytesIO(b"abc"))
 
 
+def test_what_is_no_image_is_named(image: Path) -> None:
+    with image.open(errors="ignore") as text, pytest.raises(pybtrfs.DeviceError, match="is open as text"):
+        pybtrfs.open(text)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a dict is no image"):
+        pybtrfs.open({})  # type: ignore[arg-type]
+
+
 def test_a_closed_image_reads_no_more_and_may_be_closed_again(image: Path) -> None:
     fs = pybtrfs.open(image)
     file, entries = fs.open("home/log", buffering=0), fs.scandir()

@@ -1,6 +1,7 @@
 """Images behind file objects and fsspec: what is read is right, kept within bounds, and fetched no more than needed."""
 
 import io
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -126,6 +127,12 @@ def test_a_file_object_that_cannot_seek_is_refused() -> None:
 
     with pytest.raises(DeviceError, match="pipe: is not seekable"):
         FileObjectDevice(Pipe(), "pipe")
+
+
+def test_without_fsspec_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    with pytest.raises(UnsupportedError, match=r"pip install 'pybtrfs-toolkit\[remote\]'"):
+        RemoteDevice.at("memory://image")
 
 
 @pytest.mark.parametrize(
