@@ -121,7 +121,7 @@ _TAGS = {
 
 def _needed(member: Member) -> Iterator[tuple[bytes, bytes]]:
     """The records for what the old header cannot say."""
-    names = [(b"path", member.real_name or member.name)] if not member.real_name else []
+    names = [] if member.real_name else [(b"path", member.name)]
     names.append((b"linkpath", member.target))
     said = [(key, name) for key, name in names if len(name) > _NAME or not name.isascii()]
     if not all(_is_utf8(name) for _, name in said) or (member.real_name and not _is_utf8(member.real_name)):

@@ -1,6 +1,7 @@
 """How commands take an image: the argument, the options that say where in it the filesystem is, errors by name."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -54,9 +55,16 @@ def open_image(session: Session, image: str, where: dict[str, Any], unsaid: str 
 
 
 def split_place(place: str) -> tuple[str, bytes]:
-    """`IMAGE:/PATH` as image and path; the split is at the first `:/`, a bare IMAGE means its root."""
-    image, colon, path = place.partition(":/")
-    return image, os.fsencode("/" + path if colon else "/")
+    """`IMAGE:/PATH` as image and path; the split is at the first `:/`, a bare IMAGE means its root.
+
+    The `://` of a URL does not count, at the beginning or in a chain such as `zip://disk.img::https://host/x.zip`.
+    """
+    image = re.match(_IMAGE, place, re.DOTALL)
+    assert image is not None, "it matches nothing as well"
+    return image[0], os.fsencode(place[image.end() + 1 :] or "/")
+
+
+_IMAGE = r"((?:\A|(?<=::))[A-Za-z][A-Za-z0-9+_-]+://|(?!:/).)*"
 
 
 def places(filesystem: Filesystem) -> dict[int, str]:

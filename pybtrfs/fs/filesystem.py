@@ -18,7 +18,8 @@ from pybtrfs.ondisk.key import Key
 from pybtrfs.ondisk.root import ROOT_ITEM, RootItem, effective
 from pybtrfs.ondisk.superblock import Superblock
 from pybtrfs.ondisk.uuid import uuid_text
-from pybtrfs.volume.opening import ANYWHERE, Where, open_volume
+from pybtrfs.volume.device import Device
+from pybtrfs.volume.opening import ANYWHERE, Where, name_of, open_volume
 from pybtrfs.volume.volume import Volume, unknown_compat_ro
 
 _MOST_NOTICES = 10
@@ -27,20 +28,22 @@ LOG_WAITS = "a tree log waits to be replayed; what is shown is the state without
 
 
 def open_filesystem(
-    path: str, where: Where = ANYWHERE, notice: Callable[[str], None] = lambda text: None
+    image: str | Device, where: Where = ANYWHERE, notice: Callable[[str], None] = lambda text: None
 ) -> "Filesystem":
-    """The filesystem in an image file or block device, for reading.
+    """The filesystem in an image, for reading: a file or block device by its path, a URL that fsspec knows, a device.
+
+    A device that is given is closed with the filesystem.
 
     `notice` takes lines that a user should see: a mirror superblock in use, a partition chosen, a log that
     waits, an image that the kernel holds. Raises `DeviceError`, `NotBtrfsError`, `UnsupportedError`, `CorruptError`.
     """
-    volume = open_volume(path, where, notice)
+    path, volume = name_of(image), open_volume(image, where, notice)
     try:
         filesystem = Filesystem(volume)
         filesystem.refuse_strangers()
     except BaseException as error:
         volume.close()
-        if isinstance(error, PybtrfsError) and not str(error).startswith((path, *where.devices)):
+        if isinstance(error, PybtrfsError) and not str(error).startswith((path, *map(name_of, where.devices))):
             raise type(error)(f"{path}: {error}") from None
         raise
     for problem in (*filesystem.chunk_problems[:_MOST_NOTICES], *_under_way(filesystem.superblock)):

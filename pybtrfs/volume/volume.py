@@ -7,7 +7,7 @@ How the devices are found is `opening`'s work.
 from collections.abc import Iterable, Iterator
 
 from pybtrfs.checksum import CSUM_TYPES, CsumType
-from pybtrfs.errors import DeviceError, UnsupportedError
+from pybtrfs.errors import DeviceError, UnreachableError, UnsupportedError
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.chunk import CHUNK
 from pybtrfs.ondisk.key import Key
@@ -96,6 +96,10 @@ class Volume:
         device = self.devices.get(place.devid)
         try:
             return None if device is None else device.read(place.physical, place.length)
+        except UnreachableError:
+            if len(self.devices) == 1:
+                raise  # nothing more can be read: to call each block damaged would be a lie
+            return None
         except DeviceError:
             return None
 
