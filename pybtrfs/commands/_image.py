@@ -17,12 +17,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def image_options(function: F) -> F:
     """IMAGE and the options that say where in it the filesystem is; for `open_image`."""
+    return where_options(click.argument("image", type=IMAGE)(function))
+
+
+def where_options(function: F) -> F:
+    """The options that say where in an image the filesystem is: the fields of `Where`."""
     for decorate in (
         click.option("--super", "super_copy", type=click.IntRange(0, 2), help="Read this superblock copy."),
         click.option("--partition", type=click.IntRange(1), help="Open this partition of a whole-disk image."),
         click.option("--offset", type=SIZE, help="Byte at which the filesystem begins in IMAGE."),
         click.option("--device", "devices", type=IMAGE, multiple=True, help="Another device of IMAGE's filesystem."),
-        click.argument("image", type=IMAGE),
     ):
         function = decorate(function)
     return function

@@ -15,6 +15,11 @@ COMMANDS = {
     "subvolume": ("pybtrfs.commands.subvolume", "List subvolumes and show one."),
     "uuid": ("pybtrfs.commands.uuid", "Look subvolumes up by UUID through the UUID tree."),
     "log": ("pybtrfs.commands.log", "Show what the tree log holds."),
+    "ls": ("pybtrfs.commands.ls", "List directories and files."),
+    "cat": ("pybtrfs.commands.cat", "Print what is in files, verified."),
+    "stat": ("pybtrfs.commands.stat", "Show all that is known of a file."),
+    "find": ("pybtrfs.commands.find", "Find files by name, type, size, time and more."),
+    "tree": ("pybtrfs.commands.tree", "Draw directories as a tree."),
     "completion": ("pybtrfs.commands.completion", "Print the shell's completion script."),
 }
 ALIASES = {"inspect-internal": "inspect"}
