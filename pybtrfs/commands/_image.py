@@ -23,7 +23,7 @@ def image_options(function: F) -> F:
 
 
 def where_options(function: F) -> F:
-    """The options alone."""
+    """The options that say where in an image the filesystem is: the fields of `Where`."""
     for decorate in (
         click.option("--super", "super_copy", type=click.IntRange(0, 2), help="Read this superblock copy."),
         click.option("--partition", type=click.IntRange(1), help="Open this partition of a whole-disk image."),

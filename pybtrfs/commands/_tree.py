@@ -19,6 +19,11 @@ COMMANDS = {
     "log": ("pybtrfs.commands.log", "Show what the tree log holds."),
     "restore": ("pybtrfs.commands.restore", "Restore files into a directory."),
     "export-tar": ("pybtrfs.commands.export_tar", "Export files as a tar archive."),
+    "ls": ("pybtrfs.commands.ls", "List directories and files."),
+    "cat": ("pybtrfs.commands.cat", "Print what is in files, verified."),
+    "stat": ("pybtrfs.commands.stat", "Show all that is known of a file."),
+    "find": ("pybtrfs.commands.find", "Find files by name, type, size, time and more."),
+    "tree": ("pybtrfs.commands.tree", "Draw directories as a tree."),
     "completion": ("pybtrfs.commands.completion", "Print the shell's completion script."),
 }
 ALIASES = {"inspect-internal": "inspect"}
