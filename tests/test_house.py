@@ -95,7 +95,7 @@ def _text_of(page: Path) -> str:
 
 
 def _options_named(page: Path) -> set[str]:
-    return set(re.findall(r"(?<![\w\-/.])(?:--?[a-zA-Z][\w-]*|-0\b)", _text_of(page)))
+    return set(re.findall(r"(?<![\w\-/.])--?[a-zA-Z\d][\w-]*", _text_of(page)))
 
 
 @each_command

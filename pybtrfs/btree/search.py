@@ -67,6 +67,12 @@ class Tree:
 
         A block that cannot be read raises; where there is `trouble`, it is told, and the walk goes on behind it.
         """
+        if self._holds(first) and self._last is not None and last < self._last[1]:
+            keys = self._last[0].key_tuples
+            return self._last[0].items(bisect_left(keys, first), bisect_right(keys, last))
+        return self._items(first, last, trouble)
+
+    def _items(self, first: Key, last: Key, trouble: Trouble | None) -> Iterator[Item]:
         for leaf in self.leaves(first, last, trouble):
             keys = leaf.key_tuples
             start = bisect_left(keys, first) if keys and keys[0] < first else 0

@@ -1,5 +1,6 @@
 """Types of option values: byte counts with the suffixes K M G T P E (powers of 1024), UUIDs, orders of rows."""
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,15 @@ class _Uuid(click.ParamType[bytes]):
         return uuid
 
 
+class _Bytes(click.ParamType[bytes]):
+    """What was typed, byte by byte."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        return os.fsencode(value)
+
+
 class SortOrder(click.ParamType[list[tuple[str, bool]]]):
     """Names of columns parted by commas, each with + or - in front: pairs of a name and whether it descends."""
 
@@ -97,3 +107,4 @@ IMAGE = click.Path(readable=False)
 SIZE = _Size()
 NUMBER = _Number()
 UUID = _Uuid()
+BYTES = _Bytes()

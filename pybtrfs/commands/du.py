@@ -17,8 +17,8 @@ from pybtrfs.fs.du import Name, Row, Scope, Selection, allocated, apparent, usag
 from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.fs.inode import Place
 from pybtrfs.fs.walk import Damage
+from pybtrfs.render.blocks import SizeText, human, in_blocks
 from pybtrfs.render.json_values import bytes_field
-from pybtrfs.render.usage import SizeText, human, in_blocks
 
 Complain = Callable[[str], None]
 _KIB, _MIB = 1 << 10, 1 << 20

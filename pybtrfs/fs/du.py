@@ -111,24 +111,30 @@ class Selection:
 
     def add(self, start: Place, name: Name, damage: Damage) -> None:
         """Everything at and below `start`, whose `name` counts where it is a file, with the node of all of it."""
-        if start.ino == c.FIRST_FREE_OBJECTID and self._scope.deepest == 0:
-            below = Subvolumes(self._filesystem).below(start.subvolume_id) if self._scope.cross else ()
-            self._whole |= dict.fromkeys((start.subvolume_id, *below), 0)
-            return
         way: list[tuple[Found, int]] = []
-        for found in _walk(self._filesystem, start, self._scope, damage):
-            if found is None:
-                break
+        steps = _walk(self._filesystem, start, self._scope, damage)
+        found = next(steps, None)
+        while found is not None:
             while way and found.depth <= way[-1][0].depth:
                 way.pop()
             above = way[-1][1] if way else 0
             node = self._node(found, above) if found.depth else 0
-            if found.is_directory:
+            whole = found.place.ino == c.FIRST_FREE_OBJECTID
+            hidden = whole and self._scope.deepest is not None and found.depth >= self._scope.deepest
+            if whole:
+                self._add_subvolume(found.place.subvolume_id, node, alone=not hidden)
+            if found.is_directory and not hidden:
                 way.append((found, node))
-                if found.place.ino == c.FIRST_FREE_OBJECTID:
-                    self._whole[found.place.subvolume_id] = node
             elif stat.S_ISREG(found.inode.mode):
                 self._add_file(found, (way[-1][0].place, found.name) if way else name, node)
+            found = steps.send(hidden)
+
+    def _add_subvolume(self, subvolume_id: int, node: int, *, alone: bool) -> None:
+        """A subvolume, and unless `alone` those below it, with all that is inside."""
+        self._whole[subvolume_id] = node
+        if not alone and self._scope.cross:
+            below = Subvolumes(self._filesystem).below(subvolume_id)
+            self._whole |= dict.fromkeys(below, node)
 
     def rows(self, complain: Callable[[str], None]) -> Iterator[Row]:
         """A row for each node, a directory's after those below it, with what goes if that is deleted."""

@@ -17,7 +17,8 @@ them. A file extent counts when its leaf is in no subvolume but those in which t
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pybtrfs.btree.block import Block
@@ -53,7 +54,7 @@ class Freed(NamedTuple):
 
 
 class Inodes(NamedTuple):
-    """Files by their inode numbers, which rise, each with the lowest and the highest node among its names."""
+    """At least one file, by inode numbers, which rise, each with the lowest and the highest node among its names."""
 
     ino: "Array"  # u8
     low: "Array"  # i8
@@ -195,23 +196,24 @@ class _Deletion:
 
         counts = count_references(self._extent_tree, rows.bytenr, c.EXTENT_FLAG_TREE_BLOCK)
         self._check("tree block", rows.bytenr, rows.dropped, counts.refs)
-        freed = np.flatnonzero((counts.refs > 0) & (rows.dropped >= counts.refs))
-        leaves: dict[int, list[Block]] = {}
-        for row in freed.tolist():
-            sharers = rows.sharers[row]
-            block = self._read(int(rows.bytenr[row]), level, int(rows.generation[row]))
-            if block is None:
-                continue
-            self._freed_blocks[sharers] = self._freed_blocks.get(sharers, 0) + 1
-            if level:
-                self._drop_children(block, sharers)
-                continue
-            same = leaves.setdefault(sharers, [])
-            same.append(block)
-            if len(same) == BATCH_BLOCKS:
-                self._drop_extents(leaves.pop(sharers), sharers)
-        for sharers, same in leaves.items():
-            self._drop_extents(same, sharers)
+        freed = np.flatnonzero((counts.refs > 0) & (rows.dropped >= counts.refs)).tolist()
+        freed.sort(key=rows.sharers.__getitem__)  # so that few leaves are held at a time
+        for sharers, same in groupby(freed, key=rows.sharers.__getitem__):
+            blocks = self._blocks(level, rows, same)
+            while some := list(islice(blocks, BATCH_BLOCKS)):
+                self._freed_blocks[sharers] = self._freed_blocks.get(sharers, 0) + len(some)
+                if not level:
+                    self._drop_extents(some, sharers)
+                for node in some if level else ():
+                    self._drop_children(node, sharers)
+
+    def _blocks(self, level: int, rows: _Level, chosen: Iterable[int]) -> Iterator[Block]:
+        """Those of the chosen rows' blocks that can be read."""
+        for row in chosen:
+            try:
+                yield self._filesystem.store.read(int(rows.bytenr[row]), Expected(level, int(rows.generation[row])))
+            except CorruptError as error:
+                self._tell(str(error))
 
     def _drop_children(self, node: Block, sharers: int) -> None:
         """Drop a freed node's references: those at least that lead to what goes."""
@@ -238,10 +240,12 @@ class _Deletion:
         file_extents = gather(rows.buffer, rows.data_at[chosen], FILE_EXTENT.dtype)
         real = (file_extents["type"] != c.FILE_EXTENT_INLINE) & (file_extents["disk_bytenr"] != 0)
         ino = np.ascontiguousarray(rows.key["objectid"][chosen][real])
-        low, high = np.full(len(ino), _NONE, np.int64), np.full(len(ino), OUTSIDE, np.int64)
+        least, most = self._span(sharers, itself=False)
+        low, high = np.full(len(ino), least, np.int64), np.full(len(ino), most, np.int64)
         for share in self._sharing(sharers):
-            least, most = _nodes_of(share, ino)
-            low, high = np.minimum(low, least), np.maximum(high, most)
+            if share.inodes is not None:
+                least_of, most_of = _nodes_of(share.node, share.inodes, ino)
+                low, high = np.minimum(low, least_of), np.maximum(high, most_of)
         self._table.add(file_extents["disk_bytenr"][real], low, high)
 
     def _sharing(self, sharers: int) -> Iterator[Share]:
@@ -252,16 +256,10 @@ class _Deletion:
             if share.node != _GONE:
                 yield share
 
-    def _span(self, sharers: int) -> tuple[int, int]:
-        nodes = [share.node for share in self._sharing(sharers)]
+    def _span(self, sharers: int, *, itself: bool = True) -> tuple[int, int]:
+        """The lowest and highest node with which subvolumes go: of all, or only of those with no nodes for files."""
+        nodes = [share.node for share in self._sharing(sharers) if itself or share.inodes is None]
         return min(nodes, default=_NONE), max(nodes, default=OUTSIDE)
-
-    def _read(self, bytenr: int, level: int, generation: int) -> Block | None:
-        try:
-            return self._filesystem.store.read(bytenr, Expected(level, generation))
-        except CorruptError as error:
-            self._tell(str(error))
-            return None
 
     def _check(self, kind: str, bytenr: "Array", dropped: "Array", refs: "Array") -> None:
         for row in (dropped > refs).nonzero()[0]:
@@ -336,12 +334,10 @@ def _starts(ordered: "Array") -> "Array":
     return np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
 
 
-def _nodes_of(share: Share, ino: "Array") -> tuple["Array | int", "Array | int"]:
-    """The lowest and highest node with which inodes of a subvolume go."""
+def _nodes_of(otherwise: int, inodes: Inodes, ino: "Array") -> tuple["Array", "Array"]:
+    """The lowest and highest node of each inode; `otherwise` for those that have none of their own."""
     import numpy as np  # noqa: PLC0415  start-up
 
-    if share.inodes is None or not len(share.inodes.ino):
-        return share.node, share.node
-    at = np.minimum(np.searchsorted(share.inodes.ino, ino), len(share.inodes.ino) - 1)
-    known = share.inodes.ino[at] == ino
-    return np.where(known, share.inodes.low[at], share.node), np.where(known, share.inodes.high[at], share.node)
+    at = np.minimum(np.searchsorted(inodes.ino, ino), len(inodes.ino) - 1)
+    known = inodes.ino[at] == ino
+    return np.where(known, inodes.low[at], otherwise), np.where(known, inodes.high[at], otherwise)

@@ -4,7 +4,7 @@ A subvolume's ROOT_BACKREF names the directory in its parent that holds it; from
 the parent's top directory, and the parent's own ROOT_BACKREF goes on from that, up to the top level (id 5).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from pybtrfs.errors import CorruptError, NotFoundError
@@ -17,6 +17,8 @@ from pybtrfs.ondisk.root import ROOT_REF, RootItem
 TOP_LEVEL = c.FS_TREE_OBJECTID
 DELETED = b"DELETED"
 """What stands for the path of a deleted subvolume, as btrfs-progs print it."""
+UNKNOWN = b"???"
+"""What stands for a directory whose name cannot be read."""
 
 
 class Subvolume(NamedTuple):
@@ -43,8 +45,10 @@ class Subvolume(NamedTuple):
 class Subvolumes:
     """The subvolumes of a filesystem, read once when asked and kept."""
 
-    def __init__(self, filesystem: Filesystem) -> None:
-        self._filesystem = filesystem
+    def __init__(self, filesystem: Filesystem, complain: Callable[[str], None] | None = None) -> None:
+        """`complain` is told, once, of damage that hides a directory, which is then called `UNKNOWN`; else an error."""
+        self._filesystem, self._complain = filesystem, complain
+        self._told: set[str] = set()
         self._known: dict[int, Subvolume] = {}
 
     def __iter__(self) -> Iterator[Subvolume]:
@@ -128,11 +132,19 @@ class Subvolumes:
             return item.key.offset, ref.name, self._directory(item.key.offset, ref.dirid)
         return None, b"", b""
 
-    def _directory(self, subvolume_id: int, directory: int) -> bytes:
-        tree = self._filesystem.find_tree(subvolume_id)
-        if tree is None:
-            raise CorruptError(f"subvolume {subvolume_id}: has no root item, yet it holds a subvolume's name")
-        return directory_path(tree, directory)
+    def _directory(self, parent: int, dirid: int) -> bytes:
+        tree = self._filesystem.find_tree(parent)
+        try:
+            if tree is None:
+                raise CorruptError(f"subvolume {parent}: has no root item, yet it holds a subvolume's name")
+            return directory_path(tree, dirid)
+        except CorruptError as error:
+            if self._complain is None:
+                raise
+            if str(error) not in self._told:
+                self._told.add(str(error))
+                self._complain(str(error))
+            return UNKNOWN
 
 
 def is_subvolume_id(tree_id: int) -> bool:

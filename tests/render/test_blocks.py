@@ -2,7 +2,7 @@
 
 import pytest
 
-from pybtrfs.render.usage import human, in_blocks
+from pybtrfs.render.blocks import human, in_blocks
 
 
 @pytest.mark.parametrize(
