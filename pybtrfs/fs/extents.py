@@ -62,9 +62,9 @@ def file_extents(
 ) -> Iterator[tuple[int, FileExtent | InlineExtent]]:
     """The file extents that can hold bytes from `first` up to `end`, each with its file offset, judged."""
     tree = filesystem.tree(place.subvolume_id)
-    lowest = Key(place.ino, c.EXTENT_DATA_KEY, 0)
-    start = lowest._replace(offset=first)
+    start = Key(place.ino, c.EXTENT_DATA_KEY, first)
     if first:
+        lowest = Key(place.ino, c.EXTENT_DATA_KEY, 0)
         try:
             before = tree.find_last(start, lowest)
         except CorruptError as error:
@@ -74,7 +74,7 @@ def file_extents(
             before = None
         start = start if before is None else before.key
     at = 0
-    for item in tree.items(start, lowest._replace(offset=max(end - 1, 0)), trouble):
+    for item in tree.items(start, Key(place.ino, c.EXTENT_DATA_KEY, max(end - 1, 0)), trouble):
         try:
             extent = item.read(EXTENT_DATA)
             for problem in extent_problems(extent, item.key.offset, at, filesystem.sectorsize):
@@ -147,3 +147,28 @@ def _regular_problems(extent: FileExtent, file_offset: int, sectorsize: int) -> 
 
 def _place_of(item: Item) -> str:
     return f"leaf {item.bytenr} slot {item.slot}"
+
+
+class Tally(NamedTuple):
+    """How many file extents of each kind a file has; `compressed` by the number of the algorithm."""
+
+    regular: int
+    inline: int
+    preallocated: int
+    holes: int  # those that an item says
+    compressed: dict[int, int]
+
+
+def tally(filesystem: Filesystem, place: Place, trouble: Trouble | None = None) -> Tally:
+    """Counts the file extents of all that a file has, also behind its end; `trouble` as in `segments`."""
+    counts, compressed = dict.fromkeys(Tally._fields[:-1], 0), dict[int, int]()
+    for _, extent in file_extents(filesystem, place, 0, c.S64_MAX, trouble):
+        if isinstance(extent, InlineExtent):
+            counts["inline"] += 1
+        elif not extent.disk_bytenr:
+            counts["holes"] += 1
+        else:
+            counts["preallocated" if extent.type == c.FILE_EXTENT_PREALLOC else "regular"] += 1
+        if extent.compression:
+            compressed[extent.compression] = compressed.get(extent.compression, 0) + 1
+    return Tally(**counts, compressed=compressed)
