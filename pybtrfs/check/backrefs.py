@@ -47,17 +47,18 @@ def extent_items(batch: LeafBatch) -> Table:
     return table
 
 
-def inline_refs(batch: LeafBatch) -> Table:
-    """The inline backrefs, those of unknown type left out with all behind them: `type`, `at`."""
-    items = extent_items(batch)
+def inline_refs(batch: LeafBatch, items: Table) -> Table:
+    """The inline backrefs of extent items, those of unknown type left out with all behind them: `kind offset`."""
     heads = Table(batch, items.rows, items.inline_at, None)
-    return records(heads, lambda at: _length_of(batch.buffer, at))
+    found = records(heads, lambda at: _length_of(batch.buffer, at))
+    for name, (offset, dtype) in (("kind", (0, np.dtype("u1"))), ("offset", field_of(INLINE_REF, "offset"))):
+        found.columns[name] = gather(batch.buffer, found.at + offset, dtype).astype(U64)
+    return found
 
 
-def backrefs(batch: LeafBatch) -> Table:
+def backrefs(batch: LeafBatch, inline: Table) -> Table:
     """All backrefs of some leaves of the extent tree, in the items' order."""
-    inline = inline_refs(batch)
-    kind = gather(batch.buffer, inline.at, np.dtype("u1")).astype(np.int64)
+    kind = inline.kind
     parts = [
         _part(batch, inline.rows[kind == number], inline.at[kind == number], number, layout, first)
         for number, layout, first in (

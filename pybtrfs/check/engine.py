@@ -21,24 +21,53 @@ from pybtrfs.check.ledger import Detail, Ledger, Multipliers, leaf_sums
 from pybtrfs.check.neighbours import Neighbours
 from pybtrfs.check.reader import BlockReader, Report
 from pybtrfs.check.roots import Roots
-from pybtrfs.check.rules import extents_of_files, inodes, names, references, space
+from pybtrfs.check.rule import RowTest
+from pybtrfs.check.rules import (
+    chunks,
+    data,
+    extent_items,
+    extents_of_files,
+    inodes,
+    items,
+    logs,
+    names,
+    quotas,
+    references,
+    space,
+    space_cache,
+    states,
+    subvolumes,
+    superblocks,
+)
+from pybtrfs.check.sharing import Sharing
 from pybtrfs.check.tables import NodeTables, Tables
 from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.ondisk import constants as c
 
 TREE_LEDGERS: list[Ledger] = [*inodes.LEDGERS, *names.LEDGERS]
-TREE_TESTS = [*inodes.TESTS, *names.TESTS, *extents_of_files.TESTS]
-WHOLE_LEDGERS: list[Ledger] = references.LEDGERS
+TREE_TESTS = [*items.TESTS, *inodes.TESTS, *names.TESTS, *extents_of_files.TESTS]
+SINGLE_TESTS = [*TREE_TESTS, *extent_items.TESTS]
+FILESYSTEM_RULES = (superblocks, chunks, subvolumes, states)
+WHOLE_LEDGERS: list[Ledger] = [*references.LEDGERS, *extent_items.LEDGERS]
 
 
 class Check:
-    """One run over one filesystem; `report` takes each finding as it is made."""
+    """One run over one filesystem; `report` takes each finding as it is made, `data_csums`: of data, too."""
 
-    def __init__(self, filesystem: Filesystem, report: Report, multipliers: Multipliers | None = None) -> None:
+    def __init__(
+        self,
+        filesystem: Filesystem,
+        report: Report,
+        multipliers: Multipliers | None = None,
+        *,
+        data_csums: bool = False,
+    ) -> None:
         self.filesystem, self._report = filesystem, report
         self._multipliers = multipliers or Multipliers()
         self._reader = BlockReader(filesystem, report)
         self._whole = np.zeros(len(WHOLE_LEDGERS), U64)
+        self._data_csums = data_csums
+        self._charges = quotas.Charges(filesystem)
         self._lost = False
 
     @property
@@ -56,8 +85,11 @@ class Check:
         self._single.walk(self._take_single(collector, about), self._take_nodes(about, shared=False))
         collected = collector.done()
         self._about_files = self._about(collected)
-        for finding in space.findings(self.filesystem, collected):
-            self._report(finding)
+        fs = self.filesystem
+        of_space = (rules.findings(fs, collected) for rules in (space, space_cache))
+        for found in (*(rules.findings(fs) for rules in FILESYSTEM_RULES), *of_space):
+            for finding in found:
+                self._report(finding)
         self._files = Forest(self._reader, roots.files, self._report, shared=True, dropped=roots.dropped)
         neighbours = Neighbours()
         self._files.walk(self._take_files(neighbours), self._take_nodes(self._about_files, shared=True))
@@ -65,6 +97,14 @@ class Check:
             self._report(finding)
         self._balance_trees(roots)
         self._balance_whole(roots)
+        logs.LogCheck(self.filesystem, self._reader, self._about_files, self._report).run(TREE_TESTS)
+        for finding in quotas.findings(self.filesystem, roots.dying, self._sharing, self._charges):
+            self._report(finding)
+        for finding in data.findings(self.filesystem, self._about_files.extents) if self._data_csums else ():
+            self._report(finding)
+
+    def _sharing(self) -> Sharing | None:
+        return None if self._lost else Sharing(self._files, self._reader, self._about_files)
 
     def _about(self, collected: Collected | None) -> About:
         fs, sb = self.filesystem, self.filesystem.superblock
@@ -86,6 +126,8 @@ class Check:
         def take(batch: LeafBatch, number: Array) -> Array:
             tables = Tables(batch, number, about, shared=False)
             collector.take(tables)
+            self._charges.take_extents(tables)
+            self._test(SINGLE_TESTS, tables)
             self._add(tables, len(batch))
             return np.zeros((len(batch), 0), U64)
 
@@ -94,6 +136,8 @@ class Check:
     def _take_nodes(self, about: About, *, shared: bool) -> OnNodes:
         def take(batch: NodeBatch) -> None:
             tables = NodeTables(batch, about, shared=shared)
+            if shared:
+                self._charges.take_blocks(batch)
             self._add(tables, len(batch))
 
         return take
@@ -102,15 +146,19 @@ class Check:
         def take(batch: LeafBatch, number: Array) -> Array:
             tables = Tables(batch, number, self._about_files, shared=True)
             self._add(tables, len(batch))
-            for test in TREE_TESTS:
-                for finding in test.findings(tables):
-                    self._report(finding)
+            self._test(TREE_TESTS, tables)
             neighbours.take(tables)
+            self._charges.take_blocks(batch)
             return np.stack(
                 [leaf_sums(ledger, tables, self._multipliers, len(batch)) for ledger in TREE_LEDGERS], axis=1
             )
 
         return take
+
+    def _test(self, tests: list[RowTest], tables: Tables) -> None:
+        for test in tests:
+            for finding in test.findings(tables):
+                self._report(finding)
 
     def _add(self, tables: Any, blocks: int) -> None:
         """Add some blocks to the sums that go over all trees."""
@@ -187,8 +235,9 @@ class RootTables:
             length=none + U64(nodesize),
         )
         empty = np.zeros(0, np.int64)
-        names = ("bytenr", "kind", "a", "b", "c", "count", "length", "refs", "flags")
+        names = ("bytenr", "kind", "a", "b", "c", "count", "length", "refs", "flags", "level", "generation")
         self.backref = self.extent_item = Table((None,), empty, empty, None, **dict.fromkeys(names, none[:0]))
+        self.block = self.extent_item
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3

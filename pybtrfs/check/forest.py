@@ -69,7 +69,7 @@ class Forest:
 
         `dropped`: nodes, by address, of trees that are being deleted, with the number of children already gone.
         """
-        self._reader, self._roots, self._report, self._shared = reader, roots, report, shared
+        self._reader, self.roots, self._report, self._shared = reader, roots, report, shared
         self._dropped = dropped or {}
         self.levels: list[Level] = []  # from the leaves up
         self.first_key = self.last_key = np.zeros((0, 3), U64)  # of each leaf
@@ -97,7 +97,7 @@ class Forest:
 
     def sums(self) -> Iterator[TreeSum]:
         """Each tree with its sums."""
-        for root in self._roots:
+        for root in self.roots:
             level = self.levels[root.level]
             at = int(np.searchsorted(level.bytenr, root.bytenr))
             total = self._sums[root.level][at]
@@ -142,8 +142,18 @@ class Forest:
         found: Array = leaves.bytenr[numbers]
         return found
 
+    def first_leaf(self, root: Root) -> int | None:
+        """The number of a tree's first leaf; None where nothing is left below a node on the way."""
+        number = int(np.searchsorted(self.levels[root.level].bytenr, np.array([root.bytenr], U64))[0])
+        for height in range(root.level, 0, -1):
+            level = self.levels[height]
+            if level.bounds[number] == level.bounds[number + 1]:
+                return None
+            number = int(level.children[level.bounds[number]])
+        return number
+
     def _root_edges(self, level: int) -> Edges:
-        roots = [root for root in self._roots if root.level == level]
+        roots = [root for root in self.roots if root.level == level]
         count = len(roots)
         return Edges(
             np.array([root.bytenr for root in roots], U64),

@@ -1,7 +1,6 @@
 """Which trees there are: those with a root item, those that the superblock names, and what is known of each."""
 
 from pybtrfs.btree.search import Root, Tree
-from pybtrfs.check.findings import Finding, Severity
 from pybtrfs.check.reader import Report
 from pybtrfs.errors import CorruptError
 from pybtrfs.fs.filesystem import Filesystem
@@ -21,12 +20,11 @@ class Roots:
         self.files: list[Root] = []
         self.dying: set[int] = set()  # subvolumes that are being deleted
         self.dropped: dict[int, int] = {}  # nodes of theirs, with the number of children that are gone
-        for item in filesystem.root_tree.items(trouble=lambda error: None):  # the walk reports it
-            if item.key.type == c.ROOT_ITEM_KEY:
-                try:
-                    self._take(filesystem, item.key, item.read(ROOT_ITEM))
-                except CorruptError as error:
-                    report(Finding("ROO-001", Severity.ERROR, str(error), c.ROOT_TREE_OBJECTID, bytenr=item.bytenr))
+        for item in filesystem.root_tree.items(trouble=lambda error: None):  # the walk tells of blocks that are damaged
+            if item.key.type == c.ROOT_ITEM_KEY and len(item.data) in ROOT_ITEM.forms:  # rules tell of others
+                root = item.read(ROOT_ITEM)
+                if root.level < c.MAX_LEVEL:
+                    self._take(filesystem, item.key, root)
 
     def all(self) -> list[Root]:
         """All of them."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pybtrfs.check.backrefs import backrefs, extent_items
-from pybtrfs.check.columns import U64, Array, LeafBatch, Lengths, NodeBatch, Table, member, records
+from pybtrfs.check.backrefs import backrefs, extent_items, inline_refs
+from pybtrfs.check.columns import U64, Array, Batch, LeafBatch, Lengths, NodeBatch, Table, member, records
 from pybtrfs.check.names import crcs, hashes
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.dir import DIR_ITEM
@@ -29,7 +29,7 @@ class Tables:
 
     def __init__(self, batch: LeafBatch, number: Array, about: "About", *, shared: bool) -> None:
         """`shared`: the leaves are of trees that share blocks, so that some are referred from by block."""
-        self.batch, self.number, self.about, self._shared = batch, number, about, shared
+        self.batch, self.number, self.about, self.shared = batch, number, about, shared
 
     @cached_property
     def reference(self) -> Table:
@@ -50,7 +50,17 @@ class Tables:
     @cached_property
     def backref(self) -> Table:
         """Backrefs in the extent tree, inline and keyed: `bytenr kind a b c count`."""
-        return backrefs(self.batch)
+        return backrefs(self.batch, self.inline_ref)
+
+    @cached_property
+    def inline_ref(self) -> Table:
+        """Backrefs inside extent items, as they stand: `kind offset`."""
+        return inline_refs(self.batch, self.extent_item)
+
+    @cached_property
+    def block(self) -> Table:
+        """The blocks of the batch themselves: `bytenr level generation`."""
+        return _blocks(self.batch)
 
     @cached_property
     def extent_item(self) -> Table:
@@ -60,7 +70,7 @@ class Tables:
     @cached_property
     def referred_by_block(self) -> Array:
         """Of each block of the batch: whether what it refers to knows it by its address, not by its owner."""
-        if not self._shared:
+        if not self.shared:
             return np.zeros(len(self.batch), bool)
         return member(self.batch.bytenr, self.about.full_backref)
 
@@ -177,6 +187,12 @@ def _merged(one: Table, other: Table, columns: tuple[str, ...]) -> Table:
     return Table(one.batch, rows[order], np.concatenate([one.at, other.at])[order], None, **both)
 
 
+def _blocks(batch: Batch) -> Table:
+    numbers = np.arange(len(batch))
+    fields = {name: batch.header(name) for name in ("level", "generation")}
+    return Table(batch, numbers, batch.start, None, leaf=numbers, bytenr=batch.bytenr, **fields)
+
+
 class NodeTables(Tables):
     """The tables of a batch of nodes: only what refers to extents."""
 
@@ -209,5 +225,5 @@ class NodeTables(Tables):
     def extent_item(self) -> Table:
         """None: nodes hold no items."""
         empty, none = np.zeros(0, np.int64), np.zeros(0, U64)
-        names = ("bytenr", "kind", "a", "b", "c", "count", "length", "refs", "flags")
+        names = ("bytenr", "kind", "a", "b", "c", "count", "length", "refs", "flags", "level", "generation")
         return Table(self.batch, empty, empty, None, **dict.fromkeys(names, none))

@@ -93,6 +93,10 @@ class Volume:
                 text = f"mirror {number + 1} (devid {places[0].devid} at {places[0].physical})"
                 yield text, None if None in parts else b"".join(part for part in parts if part is not None)
 
+    def read_at(self, place: Placement) -> bytes | None:
+        """The bytes of one place on a device; None where they cannot be read."""
+        return self._read(place)
+
     def _ways(self, piece: Piece) -> Iterator[Way]:
         """First what needs no stale device: an old block there may well have the checksum of its old bytes."""
         if self._stale:

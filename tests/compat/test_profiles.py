@@ -12,7 +12,15 @@ import judge
 import pytest
 import zoo
 from commandline import run
+from damage import Patch, applied
+from planted import findings
 from several import attached, damage_rows, dumped, make, mounted
+
+from pybtrfs.check.findings import Finding, Severity
+from pybtrfs.fs.filesystem import open_filesystem
+from pybtrfs.ondisk.constants import EXTENT_ITEM_KEY
+from pybtrfs.volume.opening import Where
+from pybtrfs.volume.striping import Placement
 
 pytestmark = pytest.mark.kernel
 MIB = 1 << 20
@@ -138,3 +146,40 @@ def test_filesystem_show_names_each_device_where_it_is_and_those_that_are_missin
     assert run("filesystem", "usage", *words, images[0]).complaint() is None
     if tolerated:
         assert "*** Some devices missing" in run("filesystem", "show", *words[2:], images[0]).output
+
+
+def checked(images: list[Path]) -> list[Finding]:
+    first, *others = images
+    return findings(first, tuple(map(str, others)), data_csums=True)
+
+
+def test_check_finds_nothing_whole_and_the_missing_devices_alone_degraded(made: tuple[list[Path], str, int]) -> None:
+    images, _, tolerated = made
+    assert checked(images) == []
+    for lost in list(combinations(images, tolerated))[:3] if tolerated else ():
+        found = checked([image for image in images if image not in lost])
+        assert [(finding.code, finding.severity) for finding in found] == [("DEV-009", Severity.WARNING)] * tolerated
+
+
+def spoiled(images: list[Path], place: Placement) -> set[tuple[str, Severity]]:
+    """What is found with a sector's worth of damage in one place of one device."""
+    patch = Patch("spoiled", ((place.physical, b"damage" * 100),))
+    with applied(images[place.devid - 1], patch):
+        return {(finding.code, finding.severity) for finding in checked(images)}
+
+
+def test_check_finds_each_damaged_copy_of_data_blocks_and_parity(made: tuple[list[Path], str, int]) -> None:
+    images, _, tolerated = made
+    with open_filesystem(str(images[0]), Where(devices=tuple(map(str, images[1:])))) as filesystem:
+        extents = (item.key for item in filesystem.tree(2).items() if item.key.type == EXTENT_ITEM_KEY)
+        largest = max(extents, key=lambda key: key.offset).objectid
+        [data] = filesystem.volume.chunks.pieces(largest, 4096)
+        [block] = filesystem.volume.chunks.pieces(filesystem.root_tree.root.bytenr, 4096)
+    for place in data.copies:
+        expected = {("DAT-002", Severity.WARNING)} if tolerated else {("DAT-001", Severity.ERROR)}
+        parity = {("DAT-003", Severity.WARNING)} if data.row else set()
+        assert spoiled(images, place) == expected | parity
+    for place in data.row.parity if data.row else ():
+        assert spoiled(images, place) == {("DAT-003", Severity.WARNING)}
+    for place in block.copies if tolerated else ():
+        assert ("BLK-002", Severity.WARNING) in spoiled(images, place)
