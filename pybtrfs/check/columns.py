@@ -106,10 +106,21 @@ class Batch:
     def _entry(self) -> Fixed[Any]:
         return ITEM
 
+    @cached_property
+    def _entries(self) -> Array:
+        """All item headers or key pointers, one after the other: each block's are copied in one piece."""
+        size, starts = self._entry.size, self.start + HEADER.size
+        spans = zip((starts + self.first * size).tolist(), (starts + self.nritems * size).tolist(), strict=True)
+        pieces = [self.buffer[begin:end] for begin, end in spans]
+        whole = np.concatenate(pieces) if pieces else self.buffer[:0]
+        return whole.view(self._entry.dtype)
+
     def entry(self, name: str) -> Array:
         """A field of all item headers or key pointers."""
-        offset, dtype = field_of(self._entry, name)
-        return gather(self.buffer, self.entry_at + offset, dtype).astype(U64)
+        found = self._entries
+        for part in name.split("."):
+            found = found[part]
+        return found.astype(U64)
 
     @cached_property
     def objectid(self) -> Array:
@@ -119,7 +130,7 @@ class Batch:
     @cached_property
     def type(self) -> Array:
         """Of each entry: the key's type."""
-        return self.entry("key.type").astype(np.uint8)
+        return np.ascontiguousarray(self._entries["key"]["type"])
 
     @cached_property
     def offset(self) -> Array:
@@ -172,6 +183,7 @@ class Table:
         """`rows`: the item of each row, rising; `at`: where its structure begins in the batch's buffer."""
         self.batch, self.rows, self.at, self.layout = batch, rows, at, layout
         self.columns: dict[str, Array] = columns
+        self._whole: tuple[Table, Array] | None = None  # the table of which these rows are some, and which
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -183,32 +195,59 @@ class Table:
         return found
 
     def _column(self, name: str) -> Array:
-        if name in ("leaf", "slot"):
-            return (self.batch.block if name == "leaf" else self.batch.slot)[self.rows]
-        if name in ("key_objectid", "key_offset"):
-            return (self.batch.objectid if name == "key_objectid" else self.batch.offset)[self.rows]
-        if name == "item_size":
-            return self.batch.size[self.rows].astype(U64)
-        if name == "item_end":
-            return self.batch.data_at[self.rows] + self.batch.size[self.rows]
-        if name == "owner":
-            return self.batch.header("owner")[self.leaf]
+        if self._whole is not None and self._whole[0].has(name):
+            whole, chosen = self._whole
+            return getattr(whole, name)[chosen]
+        place = _PLACES.get(name)
+        if place is not None:
+            return place(self)
         assert self.layout is not None, f"{name} is a column of the table"
-        offset, dtype = field_of(self.layout, name.replace("__", "."))
-        found = gather(self.batch.buffer, self.at + offset, dtype)
-        return found.astype(U64) if dtype.kind == "u" else found
+        found = self._structures
+        for part in name.split("__"):
+            found = found[part]
+        return found.astype(U64) if found.dtype.kind == "u" else np.ascontiguousarray(found)
+
+    def has(self, name: str) -> bool:
+        """Whether a column is there already, here or in the table of which these are some rows."""
+        return name in self.columns or (self._whole is not None and self._whole[0].has(name))
+
+    @cached_property
+    def _structures(self) -> Array:
+        """The fixed part of each row's structure."""
+        assert self.layout is not None, "the table has one"
+        return gather(self.batch.buffer, self.at, np.dtype(f"V{self.layout.size}")).view(self.layout.dtype)
 
     def where(self, mask: Array) -> "Table":
         """The rows of a mask, with the columns that are there already."""
         if mask.all():
             return self
-        columns = {name: column[mask] for name, column in self.columns.items()}
-        return Table(self.batch, self.rows[mask], self.at[mask], self.layout, **columns)
+        chosen = np.flatnonzero(mask)
+        found = Table(self.batch, self.rows[chosen], self.at[chosen], self.layout)
+        found._whole = self, chosen
+        return found
+
+    def as_layout(self, layout: Fixed[Any]) -> "Table":
+        """The same rows, read as another structure that begins at the same place."""
+        found = Table(self.batch, self.rows, self.at, layout)
+        found._whole = self, np.arange(len(self.rows))
+        return found
 
     @cached_property
     def bounds(self) -> Array:
         """Where each leaf's rows begin, and where the last one's end."""
         return np.searchsorted(self.leaf, np.arange(len(self.batch) + 1))
+
+
+_PLACES: dict[str, Callable[[Table], Array]] = {
+    "leaf": lambda table: table.batch.block[table.rows],
+    "slot": lambda table: table.batch.slot[table.rows],
+    "key_objectid": lambda table: table.batch.objectid[table.rows],
+    "key_offset": lambda table: table.batch.offset[table.rows],
+    "item_size": lambda table: table.batch.size[table.rows].astype(U64),
+    "item_end": lambda table: table.batch.data_at[table.rows] + table.batch.size[table.rows],
+    "owner": lambda table: table.batch.header("owner")[table.leaf],
+}
+"""The columns that every table has, whatever its structure."""
 
 
 def records(table: Table, lengths: Callable[[Array], Array]) -> Table:

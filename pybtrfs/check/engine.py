@@ -5,7 +5,8 @@ walk, of all file trees at once, needs to know. Sums that balance are done with.
 again, tree by tree, until each account that is off has been named.
 """
 
-from collections.abc import Iterator
+import ctypes
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,12 @@ FILESYSTEM_RULES = (superblocks, chunks, subvolumes, states)
 WHOLE_LEDGERS: list[Ledger] = [*references.LEDGERS, *extent_items.LEDGERS]
 
 
+Progress = Callable[[str, int, int | None], None]
+"""Takes the phase, how many tree blocks have been read, and how many there are, where that is known."""
+
+
 class Check:
-    """One run over one filesystem; `report` takes each finding as it is made, `data_csums`: of data, too."""
+    """One run over one filesystem; `report` takes each finding as it is made."""
 
     def __init__(
         self,
@@ -62,54 +67,79 @@ class Check:
         multipliers: Multipliers | None = None,
         *,
         data_csums: bool = False,
+        only: int | None = None,
+        progress: Progress = lambda phase, blocks, expected: None,
     ) -> None:
-        self.filesystem, self._report = filesystem, report
+        """`data_csums`: verify all data, too. `only`: of the file trees, judge this subvolume alone."""
+        self.filesystem, self._report, self._only, self._progress = filesystem, report, only, progress
         self._multipliers = multipliers or Multipliers()
-        self._reader = BlockReader(filesystem, report)
+        self._phase = "metadata"
+        self._expected: int | None = None
+        self._reader = BlockReader(filesystem, report, self._tell)
         self._whole = np.zeros(len(WHOLE_LEDGERS), U64)
         self._data_csums = data_csums
         self._charges = quotas.Charges(filesystem)
         self._lost = False
 
+    @property
+    def blocks(self) -> int:
+        """How many tree blocks have been read, copies not counted."""
+        return self._reader.blocks
+
     def run(self) -> None:
         """All phases."""
-        roots = Roots(self.filesystem, self._report)
-        collector = Collector(self.filesystem.sectorsize)
-        about = self._about(None)
+        _keep_freed_memory()
+        roots = Roots(self.filesystem, self._report, self._only)
+        collected = self._trees_of_their_own(roots)
+        if self._only is None:
+            self._report_all(rules.findings(self.filesystem) for rules in FILESYSTEM_RULES)
+            self._report_all(rules.findings(self.filesystem, collected) for rules in (space, space_cache))
+        self._file_trees(roots)
+        self._phase = "what does not balance"
+        self._balance_trees(roots)
+        if self._only is not None:
+            return
+        self._balance_whole(roots)
+        log = logs.LogCheck(self.filesystem, self._reader, self._about_files, self._report)
+        self._report_all([log.run(TREE_TESTS)])
+        self._report_all([quotas.findings(self.filesystem, roots.dying, self._sharing, self._charges)])
+        if self._data_csums:
+            self._report_all([data.findings(self.filesystem, self._about_files.extents)])
+
+    def _trees_of_their_own(self, roots: Roots) -> Collected:
+        collector, about = Collector(self.filesystem.sectorsize), self._about(None)
         self._single = Forest(self._reader, roots.single, self._report, shared=False)
         self._single.walk(self._take_single(collector, about), self._take_nodes(about, shared=False))
         collected = collector.done()
         self._about_files = self._about(collected)
-        fs = self.filesystem
-        of_space = (rules.findings(fs, collected) for rules in (space, space_cache))
-        for found in (*(rules.findings(fs) for rules in FILESYSTEM_RULES), *of_space):
-            self._tell(found)
+        return collected
+
+    def _file_trees(self, roots: Roots) -> None:
+        flags = self._about_files.extents.flags
+        self._phase, self._expected = "files", int(((flags & U64(c.EXTENT_FLAG_TREE_BLOCK)) != U64(0)).sum())
         self._files = Forest(
             self._reader,
             roots.files,
             self._report,
             shared=True,
             dropped=roots.dropped,
-            full_backref=self._about_files.full_backref,
+            full_backref=self._about_files.full_backref if self._only is None else None,
         )
         neighbours = Neighbours()
         self._files.walk(self._take_files(neighbours), self._take_nodes(self._about_files, shared=True))
-        for finding in neighbours.finish(self._files, roots.dying):
-            self._report(finding)
-        self._balance_trees(roots)
-        self._balance_whole(roots)
-        self._tell(logs.LogCheck(self.filesystem, self._reader, self._about_files, self._report).run(TREE_TESTS))
-        self._tell(quotas.findings(self.filesystem, roots.dying, self._sharing, self._charges))
-        if self._data_csums:
-            self._tell(data.findings(self.filesystem, self._about_files.extents))
+        self._report_all([neighbours.finish(self._files, self.filesystem)])
 
-    def _tell(self, found: Iterator[Finding]) -> None:
+    def _report_all(self, several: Iterable[Iterable[Finding]]) -> None:
         """Report findings; where a block that they need is damaged, that what is behind it was not looked at."""
-        try:
-            for finding in found:
-                self._report(finding)
-        except CorruptError as error:
-            self._report(Finding("BLK-009", Severity.ERROR, f"not checked to the end: {error}"))
+        for findings in several:
+            try:
+                for finding in findings:
+                    self._report(finding)
+            except CorruptError as error:
+                self._report(Finding("BLK-009", Severity.ERROR, f"not checked to the end: {error}"))
+
+    def _tell(self, blocks: int) -> None:
+        self._progress(self._phase, blocks, self._expected)
 
     def _sharing(self) -> Sharing | None:
         return None if self._lost else Sharing(self._files, self._reader, self._about_files)
@@ -247,3 +277,14 @@ class RootTables:
         names = ("bytenr", "kind", "a", "b", "c", "count", "length", "refs", "flags", "level", "generation")
         self.backref = self.extent_item = Table((None,), empty, empty, None, **dict.fromkeys(names, none[:0]))
         self.block = self.extent_item
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc reuse the arrays of one batch for the next: else each costs its page faults again, a tenth of all."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+        mallopt(_M_TRIM_THRESHOLD, 1 << 30)

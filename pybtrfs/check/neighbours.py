@@ -14,12 +14,13 @@ from pybtrfs.check.columns import U64, Array, Table
 from pybtrfs.check.findings import Finding, Severity
 from pybtrfs.check.forest import Forest
 from pybtrfs.check.tables import Tables
+from pybtrfs.errors import CorruptError
+from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.inode import INODE_ITEM
 from pybtrfs.ondisk.key import Key
 
-_REGULAR = 8
-_DATA = (8, 10)  # kinds of inodes that have file extents: files, symbolic links
+_REGULAR, _SYMLINK = 8, 10  # of st_mode >> 12: what has file extents
 
 
 class Edge(NamedTuple):
@@ -52,29 +53,31 @@ class Neighbours:
     def __init__(self) -> None:
         self._batches: list[tuple[Array, Edge]] = []
         self.found: list[Finding] = []
+        self._nameless: list[tuple[int, int, int]] = []  # owner, inode, leaf
 
     def take(self, t: Tables) -> None:
         """Look at some leaves."""
         edge = Edge.empty(len(t.batch))
         edge.bytenr[:], edge.owner[:] = t.batch.bytenr, t.batch.header("owner")
         inode_entry = _inode_entries(t)
+        nameless = t.inode.where((t.inode.nlink == U64(0)) & _is_ino(t.inode.ino))
+        leaves = t.batch.bytenr[nameless.leaf]
+        self._nameless += zip(nameless.owner.tolist(), nameless.ino.tolist(), leaves.tolist(), strict=True)
         self._inodes(t, inode_entry, edge)
         self._extents(t, inode_entry, edge)
         self._batches.append((t.number, edge))
 
-    def finish(self, forest: Forest, dying: set[int]) -> Iterator[Finding]:
-        """What is wrong within leaves and between them; of trees in `dying` the first leaves may be gone."""
+    def finish(self, forest: Forest, filesystem: Filesystem) -> Iterator[Finding]:
+        """What is wrong within leaves and between them."""
         yield from self.found
+        yield from _without_orphan_item(filesystem, self._nameless)
         left, right = forest.pairs()
         yield from _key_order(forest, left, right)
         edge = Edge.empty(len(forest.levels[0].bytenr))
         for number, part in self._batches:
             for whole, piece in zip(edge, part, strict=True):
                 whole[number] = piece
-        first = [forest.first_leaf(root) for root in forest.roots if root.tree_id in dying]
-        beheaded = np.array([leaf for leaf in first if leaf is not None], np.int64)
-        edge.opens[np.setdiff1d(beheaded, right)] = 0
-        yield from _between(edge, left, right)
+        yield from _between(edge, left, right, forest.cut)
 
     def _inodes(self, t: Tables, inode_entry: Array, edge: Edge) -> None:
         """Every item of an inode stands behind its inode item."""
@@ -131,7 +134,7 @@ class Neighbours:
         at = t.batch.data_at[np.maximum(entry, 0)]
         inode = Table(t.batch, np.maximum(entry, 0), at, INODE_ITEM)
         kind = inode.mode >> U64(12)
-        for row in np.flatnonzero(known & ~np.isin(kind, _DATA)).tolist():
+        for row in np.flatnonzero(known & (kind != U64(_REGULAR)) & (kind != U64(_SYMLINK))).tolist():
             self._tell(t, int(e.rows[row]), "FIL-011", f"inode {int(e.ino[row])} is no file and has a file extent")
         if t.about.no_holes:
             return
@@ -210,13 +213,13 @@ def _key_order(forest: Forest, left: Array, right: Array) -> Iterator[Finding]:
         yield Finding("BLK-007", Severity.ERROR, message, bytenr=other)
 
 
-def _between(edge: Edge, left: Array, right: Array) -> Iterator[Finding]:
+def _between(edge: Edge, left: Array, right: Array, cut: set[int]) -> Iterator[Finding]:
     opened = edge.opens[right] != U64(0)
     apart = opened & (edge.last_ino[left] != edge.opens[right])
     first_of_all = np.ones(len(edge.bytenr), bool)
     first_of_all[right] = False
     lost = np.concatenate([right[apart], np.flatnonzero(first_of_all & (edge.opens != U64(0)))])
-    for leaf in np.unique(lost).tolist():
+    for leaf in sorted(set(lost.tolist()) - cut):
         yield _finding(edge, leaf, "INO-001", "has no inode item")
     same = opened & edge.has_first[right] & (edge.end_ino[left] == edge.opens[right])
     for row in np.flatnonzero(same & (edge.first_start[right] < edge.end[left])).tolist():
@@ -228,6 +231,19 @@ def _between(edge: Edge, left: Array, right: Array) -> Iterator[Finding]:
         yield _finding(edge, leaf, "CSM-001", "checksums of its data are missing")
     for leaf in np.flatnonzero(known & without & edge.found).tolist():
         yield _finding(edge, leaf, "CSM-002", "it has checksums and should have none")
+
+
+def _without_orphan_item(filesystem: Filesystem, nameless: list[tuple[int, int, int]]) -> Iterator[Finding]:
+    """An inode without a name has an orphan item, so that the next mount removes it."""
+    for owner, ino, leaf in nameless:
+        tree = filesystem.find_tree(owner)
+        try:
+            found = tree is None or tree.find(Key(c.ORPHAN_OBJECTID, c.ORPHAN_ITEM_KEY, ino))
+        except CorruptError:
+            continue  # the walk has reported the block
+        if not found:
+            text = f"leaf {leaf}: inode {ino} has no name, and no orphan item to have it removed"
+            yield Finding("INO-012", Severity.ERROR, text, owner, ino, leaf)
 
 
 def _carried(edge: Edge, left: Array, right: Array) -> tuple[Array, Array]:

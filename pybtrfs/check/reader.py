@@ -26,8 +26,9 @@ Report = Callable[[Finding], None]
 class BlockReader:
     """Reads the tree blocks of one filesystem; `report` takes what is wrong with them."""
 
-    def __init__(self, filesystem: Filesystem, report: Report) -> None:
-        self._filesystem, self._report = filesystem, report
+    def __init__(self, filesystem: Filesystem, report: Report, tell: Callable[[int], None]) -> None:
+        """`tell` hears now and then how many blocks have been read."""
+        self._filesystem, self._report, self._tell = filesystem, report, tell
         self.nodesize = filesystem.nodesize
         self._buffer = np.zeros(BATCH_BLOCKS * self.nodesize + 2 * MARGIN, np.uint8)
         self._told: set[int] = set()
@@ -42,6 +43,7 @@ class BlockReader:
         for first in range(0, len(bytenrs), BATCH_BLOCKS):
             wanted = bytenrs[first : first + BATCH_BLOCKS]
             self.blocks += len(wanted)
+            self._tell(self.blocks)
             batch, read = self._batch(wanted, level)
             keep = self._sound(batch, level) & read
             if not keep.all():
@@ -88,13 +90,9 @@ class BlockReader:
     def _sound(self, batch: Batch, level: int) -> Array:
         """Which blocks are beyond doubt: checksum, header, item headers and the order of keys."""
         sound = self._csums_hold(batch)
-        fsid = np.frombuffer(self._filesystem.volume.block_fsid, U64)
         sound &= (batch.header("bytenr") == batch.bytenr) & (batch.header("level") == U64(level))
         sound &= (batch.header("flags") & U64(HEADER_FLAG_WRITTEN)) != U64(0)
-        for number, half in enumerate(fsid.tolist()):
-            at = batch.start + HEADER.offset_of("fsid") + 8 * number
-            sound &= _words(batch.buffer, at) == U64(half)
-        sound &= _keys_rise(batch)
+        sound &= self._ours(batch) & _keys_rise(batch)
         if isinstance(batch, LeafBatch):
             return sound & _items_fit(batch, leaf_data_size(self.nodesize))
         count, blockptr = batch.header("nritems"), batch.entry("blockptr")
@@ -102,6 +100,16 @@ class BlockReader:
         odd = (blockptr % U64(self._filesystem.sectorsize) != U64(0)) | (blockptr == U64(0))
         sound[batch.block[odd]] = False
         return sound
+
+    def _ours(self, batch: Batch) -> Array:
+        """Which blocks have an fsid of this filesystem, or of a seed below it."""
+        at = batch.start + HEADER.offset_of("fsid")
+        first, second = _words(batch.buffer, at), _words(batch.buffer, at + 8)
+        ours = np.zeros(len(batch), bool)
+        for fsid in self._filesystem.volume.block_fsids:
+            halves = np.frombuffer(fsid, U64)
+            ours |= (first == halves[0]) & (second == halves[1])
+        return ours
 
     def _csums_hold(self, batch: Batch) -> Array:
         view, size = batch.buffer.data, self.nodesize

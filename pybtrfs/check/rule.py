@@ -40,7 +40,7 @@ class RowTest(NamedTuple):
         for row in np.flatnonzero(wrong).tolist():
             leaf = int(table.batch.bytenr[table.leaf[row]])
             names = {name: int(getattr(table, name)[row]) for name in _fields(self.message)}
-            ino = next((int(table.columns[name][row]) for name in ("ino", "dir") if name in table.columns), None)
+            ino = next((int(getattr(table, name)[row]) for name in ("ino", "dir") if table.has(name)), None)
             place = f"leaf {leaf} slot {int(table.slot[row])}"
             yield Finding(
                 self.code, self.severity, f"{place}: {self.message.format(**names)}", int(table.owner[row]), ino, leaf

@@ -130,7 +130,7 @@ class Tables:
         """File extents that are not inline: `disk_bytenr disk_num_bytes offset num_bytes`, `end`."""
         found = self.extent.where(~self.extent.is_inline)
         long_enough = found.where(found.item_size >= U64(FILE_EXTENT.size))
-        table = Table(self.batch, long_enough.rows, long_enough.at, FILE_EXTENT, **long_enough.columns)
+        table = long_enough.as_layout(FILE_EXTENT)
         table.columns["end"] = table.start + table.num_bytes
         return table
 

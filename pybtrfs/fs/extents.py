@@ -18,6 +18,9 @@ from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.file_extent import EXTENT_DATA, FileExtent, InlineExtent
 from pybtrfs.ondisk.key import Key
 
+LONGEST_EXTENT = 16 * 1024**3
+"""More bytes than any data extent has: it lies in one chunk, and the kernel makes none of over 10 GiB."""
+
 
 class Segment(NamedTuple):
     """`length` bytes of a file from `file_offset` on, of one file extent that begins at `begin`; None is a hole."""
@@ -62,9 +65,9 @@ def file_extents(
 ) -> Iterator[tuple[int, FileExtent | InlineExtent]]:
     """The file extents that can hold bytes from `first` up to `end`, each with its file offset, judged."""
     tree = filesystem.tree(place.subvolume_id)
-    lowest = Key(place.ino, c.EXTENT_DATA_KEY, 0)
-    start = lowest._replace(offset=first)
+    start = Key(place.ino, c.EXTENT_DATA_KEY, first)
     if first:
+        lowest = Key(place.ino, c.EXTENT_DATA_KEY, 0)
         try:
             before = tree.find_last(start, lowest)
         except CorruptError as error:
@@ -74,7 +77,7 @@ def file_extents(
             before = None
         start = start if before is None else before.key
     at = 0
-    for item in tree.items(start, lowest._replace(offset=max(end - 1, 0)), trouble):
+    for item in tree.items(start, Key(place.ino, c.EXTENT_DATA_KEY, max(end - 1, 0)), trouble):
         try:
             extent = item.read(EXTENT_DATA)
             for problem in extent_problems(extent, item.key.offset, at, filesystem.sectorsize):
@@ -135,6 +138,8 @@ def _regular_problems(extent: FileExtent, file_offset: int, sectorsize: int) -> 
         yield f"num_bytes is {extent.num_bytes} at {file_offset}, expected to end in the file"
     if not extent.disk_bytenr:
         return
+    if extent.disk_num_bytes > LONGEST_EXTENT:
+        yield f"disk_num_bytes is {extent.disk_num_bytes}, expected at most {LONGEST_EXTENT}"
     length = extent.ram_bytes if extent.compression else extent.disk_num_bytes
     if extent.offset + extent.num_bytes > length:
         yield f"bytes {extent.offset} to {extent.offset + extent.num_bytes} of an extent of {length}"
@@ -147,3 +152,28 @@ def _regular_problems(extent: FileExtent, file_offset: int, sectorsize: int) -> 
 
 def _place_of(item: Item) -> str:
     return f"leaf {item.bytenr} slot {item.slot}"
+
+
+class Tally(NamedTuple):
+    """How many file extents of each kind a file has; `compressed` by the number of the algorithm."""
+
+    regular: int
+    inline: int
+    preallocated: int
+    holes: int  # those that an item says
+    compressed: dict[int, int]
+
+
+def tally(filesystem: Filesystem, place: Place, trouble: Trouble | None = None) -> Tally:
+    """Counts the file extents of all that a file has, also behind its end; `trouble` as in `segments`."""
+    counts, compressed = dict.fromkeys(Tally._fields[:-1], 0), dict[int, int]()
+    for _, extent in file_extents(filesystem, place, 0, c.S64_MAX, trouble):
+        if isinstance(extent, InlineExtent):
+            counts["inline"] += 1
+        elif not extent.disk_bytenr:
+            counts["holes"] += 1
+        else:
+            counts["preallocated" if extent.type == c.FILE_EXTENT_PREALLOC else "regular"] += 1
+        if extent.compression:
+            compressed[extent.compression] = compressed.get(extent.compression, 0) + 1
+    return Tally(**counts, compressed=compressed)

@@ -37,7 +37,10 @@ def get_inode(filesystem: Filesystem, place: Place) -> InodeItem:
     """The inode item; `CorruptError` where there is none, or its mode is of no known type."""
     if place.is_left_over:
         return _left_over(filesystem, place)
-    item = filesystem.tree(place.subvolume_id).find(Key(place.ino, c.INODE_ITEM_KEY, 0))
+    tree = filesystem.find_tree(place.subvolume_id)
+    if tree is None:
+        raise CorruptError(f"{place}: a name leads to the subvolume, which has no root item")
+    item = tree.find(Key(place.ino, c.INODE_ITEM_KEY, 0))
     if item is None:
         raise CorruptError(f"{place}: has no inode item")
     inode = item.read(INODE_ITEM)

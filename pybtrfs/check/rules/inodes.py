@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pybtrfs.check.columns import U64
+from pybtrfs.check.columns import U64, Array
 from pybtrfs.check.findings import Severity
 from pybtrfs.check.ledger import Ledger, Posting
 from pybtrfs.check.rule import Judged, RowTest, collected, ledger, row_test
@@ -15,7 +15,7 @@ from pybtrfs.check.tables import Tables
 from pybtrfs.ondisk import constants as c
 
 _DIRECTORY, _REGULAR, _SYMLINK = 4, 8, 10
-_KINDS = (1, 2, 4, 6, 8, 10, 12)  # of st_mode >> 12: fifo, character, directory, block, file, symlink, socket
+_DEVICES = (2, 6)  # of st_mode >> 12: character and block devices
 _FT_OF_KIND = np.zeros(16, U64)
 _FT_OF_KIND[[8, 4, 2, 6, 1, 12, 10]] = range(1, 8)  # FT_REG_FILE to FT_SYMLINK
 _KNOWN_FLAGS = (1 << 12) - 1 | c.INODE_ROOT_ITEM_INIT
@@ -50,7 +50,7 @@ def allocated_bytes(t: Tables) -> Iterator[Posting]:
 
 @row_test("INO-005", Severity.ERROR, "inode {ino}: mode is {mode}, of no known type")
 def known_mode(t: Tables) -> Judged:
-    return t.inode, ~np.isin(t.inode.kind, _KINDS) | (t.inode.mode > U64(0o177777))
+    return t.inode, _ft(t) == U64(0)
 
 
 @row_test("INO-006", Severity.ERROR, "inode {ino}: generation {generation} or transid {transid} is in the future")
@@ -85,17 +85,15 @@ def nanoseconds(t: Tables) -> Judged:
 
 @row_test("INO-011", Severity.WARNING, "inode {ino}: rdev is {rdev}, and it is no device")
 def device_number(t: Tables) -> Judged:
-    return t.inode, (t.inode.rdev != U64(0)) & ~np.isin(t.inode.kind, (2, 6)) & np.isin(t.inode.kind, _KINDS)
+    kind = t.inode.kind
+    device = (kind == U64(_DEVICES[0])) | (kind == U64(_DEVICES[1]))
+    return t.inode, (t.inode.rdev != U64(0)) & ~device & (_ft(t) != U64(0))
 
 
-@ledger("INO-012", Severity.ERROR, "inode {ino}: less links than orphan items by {difference}", "ino")
-def orphans(t: Tables) -> Iterator[Posting]:
-    """An inode without a name has an orphan item, so that the next mount removes it."""
-    nameless = t.inode.where((t.inode.nlink == U64(0)) & (t.inode.ino >= U64(c.FIRST_FREE_OBJECTID)))
-    yield 1, nameless, (nameless.ino,)
-    ours = t.orphan.where(t.orphan.key_objectid == U64(c.ORPHAN_OBJECTID))
-    named = ours.where(~np.isin(ours.ino, t.inode.ino[t.inode.nlink > U64(0)]))
-    yield -1, named, (named.ino,)
+def _ft(t: Tables) -> Array:
+    """What entries say of each inode's type; 0 where its mode is of none."""
+    kind = t.inode.kind
+    return np.where(kind < U64(len(_FT_OF_KIND)), _FT_OF_KIND[(kind & U64(15)).astype(np.int64)], U64(0))
 
 
 LEDGERS: list[Ledger] = collected(globals(), Ledger)
