@@ -317,7 +317,7 @@ CHUNK_FAULTS = [
     Fault("both stripes in one place", "default", "CHK-008", two_stripes_in_one_place),
     Fault("a device under another number", "default", "CHK-009", of_device("devid", 9)),
     Fault("a device that uses more than it has", "default", "CHK-010", of_device("bytes_used", 1 << 50)),
-    Fault("a device of another filesystem", "default", "CHK-011", of_device("fsid", bytes(16))),
+    Fault("a device of another filesystem", "default", "SUP-008", of_device("fsid", bytes(16))),
     Fault("a device of other sectors", "default", "CHK-012", of_device("sector_size", 512)),
     Fault("a device of half a sector more", "default", "CHK-013", of_device("total_bytes", (256 << 20) + 512)),
     Fault("a damaged primary", "default", "SUP-001", lambda p: p._raw.append((c.SUPER_OFFSETS[0] + 700, b"damage"))),
