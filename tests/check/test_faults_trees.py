@@ -83,7 +83,7 @@ SUBVOLUMES = [
     Fault("two references to a subvolume", "default", "ROO-007", of_root(256, "refs", 2)),
     Fault("no references to the extent tree", "default", "ROO-007", of_root(2, "refs", 0)),
     Fault("another top directory", "default", "ROO-008", of_root(256, "root_dirid", 300)),
-    Fault("a deletion that nobody ends", "half-deleted", "ROO-009", without(ROOTS, None, ORPHAN, 257)),
+    Fault("a deletion that nobody ends", "half-deleted", "ROO-009", without(ROOTS, c.ORPHAN_OBJECTID, ORPHAN, None)),
     Fault("a top directory that is a file", "default", "ROO-010", no_top_directory),
     Fault("no way to a subvolume", "default", "ROO-011", without(ROOTS, 5, REF, 256)),
     Fault("no way from a subvolume", "default", "ROO-009 ROO-011", without(ROOTS, 256, BACKREF, 5)),
