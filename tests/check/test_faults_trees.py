@@ -79,6 +79,7 @@ SUBVOLUMES = [
     Fault("a deletion of what is not deleted", "default", "ROO-005", of_root(256, "drop_progress.objectid", 300)),
     Fault("a tree that nobody knows", "default", "ROO-006",
           lambda p: p.rekey(ROOTS, (9, ROOT, None), objectid=99)),
+    Fault("a root item with an offset", "default", "ROO-020", lambda p: p.rekey(ROOTS, (10, ROOT, 0), offset=1)),
     Fault("no references to a subvolume that has a name", "default", "ROO-007", of_root(256, "refs", 0)),
     Fault("two references to a subvolume", "default", "ROO-007", of_root(256, "refs", 2)),
     Fault("no references to the extent tree", "default", "ROO-007", of_root(2, "refs", 0)),

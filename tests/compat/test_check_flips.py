@@ -13,7 +13,7 @@ from faults import unsound
 from planted import findings
 
 from pybtrfs.errors import PybtrfsError
-from pybtrfs.ondisk.header import HEADER
+from pybtrfs.ondisk.header import HEADER, ITEM, KEY_PTR
 
 pytestmark = pytest.mark.kernel
 IMAGES = [
@@ -25,9 +25,24 @@ def flipped(blocks: Blocks, rng: random.Random) -> Patch:
     """One bit, mostly where it tells."""
     bytenr = rng.choice(list(blocks.places))
     block = bytearray(blocks.data[bytenr])
-    at, bit = blocks._telling_byte(rng, block, HEADER.unpack_from(block).nritems), rng.randrange(8)
+    at, bit = telling(block, rng), rng.randrange(8)
     block[at] ^= 1 << bit
     return blocks.patch(bytenr, block, f"byte {at} bit {bit}", mend=True)
+
+
+def telling(block: bytearray, rng: random.Random) -> int:
+    """A byte of the header, of an item header or key pointer, of an item, or any."""
+    header = HEADER.unpack_from(block)
+    where = rng.randrange(4)
+    if where == 0:
+        return rng.randrange(HEADER.size)
+    if where == 1 and header.nritems:
+        size = KEY_PTR.size if header.level else ITEM.size
+        return HEADER.size + rng.randrange(header.nritems * size)
+    if where == 2 and header.nritems and not header.level:
+        item = ITEM.unpack_from(block, HEADER.size + rng.randrange(header.nritems) * ITEM.size)
+        return min(len(block) - 1, HEADER.size + item.offset + rng.randrange(max(1, item.size)))
+    return rng.randrange(len(block))
 
 
 def ours(image: Path) -> list[str]:
