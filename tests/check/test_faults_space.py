@@ -193,6 +193,7 @@ def crossing_block(p: Planted) -> None:
 
 BLOCKS = [
     Fault("a block whose checksum fails", "default", "BLK-001", lambda p: p.raw(leaf(p, 256), 5000, b"damage")),
+    Fault("the root tree is lost", "default", "BLK-001 BLK-009", lambda p: p.raw(root(p, 1), 5000, b"damage")),
     Fault("one copy of a block", "default", "BLK-002", lambda p: p.raw(leaf(p, 256), 5000, b"damage", slice(1))),
     Fault("the other copy of a block", "default", "BLK-002",
           lambda p: p.raw(leaf(p, 256), 5000, b"damage", slice(1, 2))),
