@@ -56,6 +56,9 @@ def entries(filesystem: Filesystem, directory: Place, trouble: Trouble | None = 
     for item in _items(tree, directory, c.DIR_INDEX_KEY, told_or_raised):
         for entry in _sound(filesystem, directory, item, told):
             if trouble is not None:
+                if entry.name in seen:  # who writes both would write the second through the first
+                    told(CorruptError(f"{directory}: two entries are called {entry.name!r}; only the first is read"))
+                    continue
                 seen.add(entry.name)
             yield entry
     if lost:
