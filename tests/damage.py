@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from pybtrfs.btree.block import Item
 from pybtrfs.btree.search import Tree
 from pybtrfs.checksum import CSUM_TYPES, seal
 from pybtrfs.fs.filesystem import Filesystem, open_filesystem
@@ -102,6 +103,13 @@ class Blocks:
         if mend:
             seal(self.csum_type, block)
         return Patch(f"block {bytenr}: {about}", tuple((at, bytes(block)) for at in self.places[bytenr]))
+
+    def item_patch(self, item: Item, at: int, data: bytes) -> Patch:
+        """A patch over an item, from byte `at` of its data on, the checksum mended."""
+        block = bytearray(self.data[item.bytenr])
+        start = HEADER.size + ITEM.unpack_from(block, HEADER.size + item.slot * ITEM.size).offset + at
+        block[start : start + len(data)] = data
+        return self.patch(item.bytenr, block, f"{item.key} byte {at}", mend=True)
 
     def random_patch(self, rng: random.Random) -> Patch:
         """A few flips in one block, on all of its copies."""

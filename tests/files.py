@@ -30,6 +30,13 @@ DATA = 1 << 40  # where data begins; tree blocks are below
 TOP = Place(5, 256)
 
 
+class Everywhere:
+    """A chunk map in which one chunk holds all addresses."""
+
+    def find(self, logical: int) -> int:
+        return 0
+
+
 class DataVolume(MemoryVolume):
     """Tree blocks by their address, and data sector by sector; each mirror may have other bytes, or none."""
 
@@ -37,6 +44,7 @@ class DataVolume(MemoryVolume):
         super().__init__(FORM._replace(csum_type=csum_type))
         self.sectors: tuple[dict[int, bytes], dict[int, bytes]] = ({}, {})
         self.reads: list[tuple[int, int]] = []
+        self.chunks = Everywhere()
 
     def copies(self, logical: int, length: int) -> Iterator[tuple[str, bytes | None]]:
         if logical < DATA:

@@ -153,7 +153,10 @@ class SubvolumeView:
         return io.BufferedReader(found, BUFFER_BYTES if buffering < 0 else buffering)
 
     def read_bytes(self, path: AnyPath, offset: int = 0, length: int | None = None) -> bytes:
-        """Bytes of a regular file: up to `length` from `offset` on, by default all."""
+        """Bytes of a regular file: up to `length` from `offset` on, by default all.
+
+        A file in an image may well be larger than memory: `open` reads in parts.
+        """
         with self._turn:
             file = self._file(path)
             try:

@@ -162,7 +162,7 @@ class Restorer:
             self._report.add(Problem(UNREADABLE, found.path, str(error)))
         except HostError as error:
             if error.is_final:
-                raise
+                raise HostError(f"/{os.fsdecode(found.path)}: {error}", error.number) from None
             self._report.add(Problem(UNWRITTEN, found.path, str(error)))
         return found.is_directory
 
@@ -250,10 +250,10 @@ class Restorer:
                 report.advance(report)
             elif piece.problem is not None:
                 bad.add(piece.offset, piece.length, piece.problem)
-        if end < file.size:
-            host.set_size(fd, file.size)
         if bad:
             report.add(bad.problem(found.path))
+        if end < file.size:
+            host.set_size(fd, file.size)
 
     def _whole(self, file: File) -> bytes | None:
         try:

@@ -126,7 +126,10 @@ def define(
         @click.pass_context
         def run(ctx: click.Context, /, **options: Any) -> None:
             session = (ctx.find_object(Session) or Session()).adopt(options)
-            function(session, **options)
+            try:
+                function(session, **options)
+            except KeyboardInterrupt:
+                raise click.Abort from None  # click itself would print an empty line first
             ctx.exit(session.status or (1 if session.failed else 0))
 
         run.__doc__ = function.__doc__

@@ -18,9 +18,8 @@ from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.file_extent import EXTENT_DATA, FileExtent, InlineExtent
 from pybtrfs.ondisk.key import Key
 
-_LONGEST = 10 << 30
-"""Bytes of the largest data block group that the kernel makes (BTRFS_MAX_DATA_CHUNK_SIZE): no extent is longer. Without
-this bound, one item makes exbibytes out of nothing, which would be read a mebibyte at a time."""
+LONGEST_EXTENT = 16 * 1024**3
+"""More bytes than any data extent has: it lies in one chunk, and the kernel makes none of over 10 GiB."""
 
 
 class Segment(NamedTuple):
@@ -139,8 +138,8 @@ def _regular_problems(extent: FileExtent, file_offset: int, sectorsize: int) -> 
         yield f"num_bytes is {extent.num_bytes} at {file_offset}, expected to end in the file"
     if not extent.disk_bytenr:
         return
-    if extent.disk_num_bytes > _LONGEST:
-        yield f"an extent of {extent.disk_num_bytes} bytes, expected at most {_LONGEST}, which no block group exceeds"
+    if extent.disk_num_bytes > LONGEST_EXTENT:
+        yield f"disk_num_bytes is {extent.disk_num_bytes}, expected at most {LONGEST_EXTENT}"
     length = extent.ram_bytes if extent.compression else extent.disk_num_bytes
     if extent.offset + extent.num_bytes > length:
         yield f"bytes {extent.offset} to {extent.offset + extent.num_bytes} of an extent of {length}"

@@ -123,6 +123,8 @@ class File:
             try:
                 data, bad = read_data(self.filesystem, start + first, length, verify=self._verify)
             except CorruptError as error:
+                if self.filesystem.volume.chunks.find(start + first) is None:
+                    stop = end  # nor does one hold the rest, since an extent lies in one chunk
                 yield Piece(at, stop - at, None, f"extent {extent.disk_bytenr}: {error}")
             else:
                 whole = first == at and stop - at == len(data)

@@ -17,7 +17,6 @@ from pybtrfs import CorruptError
 from pybtrfs.api.fsspec import BtrfsFileSystem
 from pybtrfs.fs.filesystem import open_filesystem
 from pybtrfs.ondisk import constants as c
-from pybtrfs.ondisk.header import HEADER, ITEM
 from pybtrfs.ondisk.key import Key
 
 NOTES = b"a small file, inline in the tree\n"
@@ -140,11 +139,7 @@ def test_a_damaged_inode_is_listed_and_says_what_is_wrong_when_opened(image: Pat
     with open_filesystem(str(image)) as filesystem:
         item = filesystem.tree(256).find(Key(259, c.INODE_ITEM_KEY, 0))
         assert item is not None
-    blocks = Blocks(image)
-    block = bytearray(blocks.data[item.bytenr])
-    at = HEADER.size + ITEM.unpack_from(block, HEADER.size + item.slot * ITEM.size).offset
-    block[at : at + 160] = bytes(160)
-    with applied(image, blocks.patch(item.bytenr, block, "inode", mend=True)):
+    with applied(image, Blocks(image).item_patch(item, 0, bytes(160))):
         btrfs = fsspec.filesystem("btrfs", fo=str(image))
         [found] = [info for info in btrfs.ls("home") if info["name"] == "home/random"]
         assert found == {"name": "home/random", "size": None, "type": "other"}

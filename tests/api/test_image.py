@@ -17,7 +17,6 @@ import pybtrfs
 from pybtrfs import CorruptError, Image, NotFoundError, PybtrfsError, UnsupportedError
 from pybtrfs.fs.filesystem import open_filesystem
 from pybtrfs.ondisk import constants as c
-from pybtrfs.ondisk.header import HEADER, ITEM
 from pybtrfs.ondisk.inode import INODE_ITEM
 from pybtrfs.ondisk.key import Key
 from pybtrfs.volume.device import FileDevice
@@ -275,18 +274,17 @@ def test_bytes_in_front_of_bad_ones_are_read_and_those_behind_after_a_seek(image
             assert trusting.read_bytes("home/random") != content
 
 
-def test_a_damaged_inode_costs_only_itself(image: Path) -> None:
-    key = Key(259, c.INODE_ITEM_KEY, 0)
+def damaged_inode(image: Path, ino: int, field: str, data: bytes) -> Patch:
+    """A field of an inode item of /home."""
     with open_filesystem(str(image)) as filesystem:
-        item = filesystem.tree(256).find(key)
-        assert item is not None
-    blocks = Blocks(image)
-    block = bytearray(blocks.data[item.bytenr])
-    at = HEADER.size + ITEM.unpack_from(block, HEADER.size + item.slot * ITEM.size).offset
-    mode = at + INODE_ITEM.offset_of("mode")
-    block[mode : mode + 4] = bytes(4)
+        item = filesystem.tree(256).find(Key(ino, c.INODE_ITEM_KEY, 0))
+    assert item is not None
+    return Blocks(image).item_patch(item, INODE_ITEM.offset_of(field), data)
+
+
+def test_a_damaged_inode_costs_only_itself(image: Path) -> None:
     told = list[str]()
-    with applied(image, blocks.patch(item.bytenr, block, "mode", mend=True)), pybtrfs.open(image) as fs:
+    with applied(image, damaged_inode(image, 259, "mode", bytes(4))), pybtrfs.open(image) as fs:
         left = [entry.name for entry in fs.scantree("/home", lambda error: told.append(str(error)))]
         with pytest.raises(CorruptError, match=r"^/home/random: subvolume 256 inode 259: leaf \d+ slot \d+: mode is 0"):
             list(fs.scantree("/home"))
@@ -294,6 +292,18 @@ def test_a_damaged_inode_costs_only_itself(image: Path) -> None:
     assert left == [name for name in HOME if name != "random"]
     assert len(told) == 1
     assert told[0].startswith("/home/random: ")
+
+
+def test_a_size_that_lies_is_refused_or_costs_no_memory(image: Path) -> None:
+    huge = (1 << 63) - 1
+    with applied(image, damaged_inode(image, 259, "size", huge.to_bytes(8, "little"))), pybtrfs.open(image) as fs:
+        file = fs.open("home/random", buffering=0)
+        assert (file.size, len(file.read(1 << 20)), file.seek(70_000, os.SEEK_HOLE)) == (huge, 1 << 20, 73_728)
+        assert (file.seek(-3, os.SEEK_END), file.read(100)) == (huge - 3, bytes(3))
+    says = f"size is {2**64 - 1}, expected at most {huge}"
+    patch = damaged_inode(image, 259, "size", b"\xff" * 8)
+    with applied(image, patch), pybtrfs.open(image) as fs, pytest.raises(CorruptError, match=says):
+        fs.open("home/random")
 
 
 def test_an_unreadable_leaf_of_a_directory_is_told_and_the_rest_is_walked(image: Path) -> None:

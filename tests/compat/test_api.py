@@ -80,29 +80,24 @@ def _data(file: Any) -> list[tuple[int, int]]:
 
 
 PATHS = (
-    "none", "none/x", "inline/x", "inline/", "symlink", "symlink/", "symlink/x", "subvolume", "subvolume/many", "", ".",
-    "subvolume/..", "subvolume/many/../none", "./inline", "hard link", "loop", "dangling",
-)  # fmt: skip
+    *("none", "none/x", "inline/x", "inline/", "inline/.", "inline/..", "symlink", "symlink/", "symlink/."),
+    *("subvolume", "subvolume/many", "", ".", "subvolume/.", "subvolume/..", "subvolume/many/../none", "./inline"),
+    *("subvolume/many/../..", "hard link", "symlink/x"),
+)
 
 
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("verb", ["stat", "lstat", "listdir", "open"])
-def test_a_path_that_cannot_be_opened_raises_what_python_raises(kernel_image: Zoo, path: str, verb: str) -> None:
+def test_a_path_that_cannot_be_opened_raises_what_python_raises(kernel_image: Zoo) -> None:
     image = kernel_image("default")
     with judge.mounted(image, "subvolid=5", read_only=True) as top, pybtrfs.open(image) as fs:
-        theirs = {
-            "stat": lambda: os.stat(f"{top}/{path}").st_ino,
-            "lstat": lambda: os.lstat(f"{top}/{path}").st_ino,
-            "listdir": lambda: os.listdir(f"{top}/{path}"),
-            "open": lambda: _content(f"{top}/{path}"),
+        pairs: dict[str, tuple[Callable[[str], object], Callable[[str], object]]] = {
+            "stat": (lambda path: fs.stat(path).ino, lambda path: os.stat(path).st_ino),
+            "lstat": (lambda path: fs.stat(path, follow=False).ino, lambda path: os.lstat(path).st_ino),
+            "listdir": (fs.listdir, os.listdir),
+            "open": (lambda path: fs.open(path).read(), _content),
         }
-        ours = {
-            "stat": lambda: fs.stat(path).ino,
-            "lstat": lambda: fs.stat(path, follow=False).ino,
-            "listdir": lambda: fs.listdir(path),
-            "open": lambda: fs.open(path).read(),
-        }
-        assert _outcome(ours[verb]) == _outcome(theirs[verb])
+        for verb, (ours, theirs) in pairs.items():
+            for path in PATHS:
+                assert (verb, path, _outcome(ours, path)) == (verb, path, _outcome(theirs, f"{top}/{path}"))
 
 
 def _content(path: str) -> bytes:
@@ -110,10 +105,10 @@ def _content(path: str) -> bytes:
         return file.read()
 
 
-def _outcome(act: Callable[[], object]) -> object:
+def _outcome(act: Callable[[str], object], path: str) -> object:
     """What comes of it: a value, or the most telling of Python's own classes."""
     try:
-        return act()
+        return act(path)
     except OSError as error:
         kinds = (NotADirectoryError, IsADirectoryError, FileNotFoundError)
         return next((kind for kind in kinds if isinstance(error, kind)), error.errno)

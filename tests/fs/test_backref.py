@@ -4,7 +4,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import judge
 import pytest
+import zoo
 from commandline import run
 from damage import Blocks, applied
 from reaching import roots_by_walking, uses_by_walking
@@ -49,6 +51,30 @@ def test_all_trees_and_files_of_an_image_of_the_kernel_are_found(
     kernel_image: Callable[[str], Path], name: str
 ) -> None:
     with open_filesystem(str(kernel_image(name))) as filesystem:
+        agrees_with_walking(filesystem)
+
+
+@pytest.mark.kernel
+def test_a_file_is_found_that_shares_some_of_its_leaves_and_owns_others(tmp_path: Path) -> None:
+    """One extent in many leaves, left over by a deleted subvolume; of which the snapshot has rewritten the last."""
+    image = tmp_path / "image"
+    judge.mkfs(image, 256 * zoo.MiB, "-n", "4k")
+    with judge.mounted(image) as top:
+        zoo.subvolume("create", top / "first")
+        zoo.write(top / "first" / "file", zoo.noise(4 * zoo.MiB))
+        zoo.commit(top)
+        for at in range(0, 4 * zoo.MiB, 8 * zoo.KiB):
+            zoo.write(top / "first" / "file", zoo.noise(4 * zoo.KiB, 1), at=at)
+        zoo.subvolume("snapshot", top / "first", top / "second")
+        zoo.subvolume("delete", "-c", top / "first")
+        judge.btrfs("subvolume", "sync", top)
+        zoo.write(top / "second" / "file", zoo.noise(4 * zoo.KiB, 2), at=4 * zoo.MiB - 4 * zoo.KiB)
+    with open_filesystem(str(image)) as filesystem:
+        backrefs = Backrefs(filesystem)
+        kinds = [
+            {ref.type for ref in backrefs.references(extent_at(backrefs, at))} for at in uses_by_walking(filesystem)
+        ]
+        assert {c.SHARED_DATA_REF_KEY, c.EXTENT_DATA_REF_KEY} in kinds
         agrees_with_walking(filesystem)
 
 

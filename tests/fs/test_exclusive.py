@@ -23,9 +23,16 @@ from pybtrfs.fs.subvolume import Subvolumes
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.extent import EXTENT_HEAD
 from pybtrfs.ondisk.header import HEADER, ITEM
+from pybtrfs.ondisk.key import Key
+from pybtrfs.ondisk.root import ROOT_ITEM
 
 Image = Callable[[str], Path]
 ZOO = ("snapshots", "old-snapshots", "reflinks", "crowded", "hard-links", "compressed", "quotas", "fragmented")
+
+
+@pytest.fixture
+def copy(image: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(image, tmp_path / "image"))
 
 
 def fail(text: str) -> None:
@@ -132,12 +139,27 @@ def test_nothing_goes_where_nothing_is_chosen(filesystem: Filesystem) -> None:
     assert exclusive(filesystem, {256: Share(OUTSIDE)}, [0], fail) == [Freed(0, 0)]
 
 
+def test_what_is_shared_with_a_deleted_subvolume_goes_with_the_last_that_is_left(copy: Path) -> None:
+    """256 is deleted and not cleaned up yet: what only it holds will go anyway, what 258 shares with it now counts."""
+    with open_filesystem(str(copy)) as filesystem:
+        alone, both = (exclusive(filesystem, dict.fromkeys(ids, Share(0)), [0], fail)[0] for ids in ([256], [256, 258]))
+        shared = exclusive(filesystem, {258: Share(0)}, [0], fail)[0]
+        item = filesystem.root_tree.find_last(Key(256, c.ROOT_ITEM_KEY, c.U64_MAX))
+    assert item is not None
+    blocks = Blocks(copy)
+    block = bytearray(blocks.data[item.bytenr])
+    at = ITEM.unpack_from(block, HEADER.size + item.slot * ITEM.size).offset + HEADER.size + ROOT_ITEM.offset_of("refs")
+    block[at : at + 4] = bytes(4)
+    with (
+        applied(copy, blocks.patch(item.bytenr, block, "deleted", mend=True)),
+        open_filesystem(str(copy)) as filesystem,
+    ):
+        [found] = exclusive(filesystem, {258: Share(0)}, [0], fail)
+    assert found == Freed(both.data - alone.data, both.metadata - alone.metadata)
+    assert found.data > shared.data
+
+
 # -- damage ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def copy(image: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(image, tmp_path / "image"))
 
 
 def extent_item(blocks: Blocks, kind: int, wanted: int | None = None) -> tuple[int, int, int]:
