@@ -4,8 +4,10 @@ What is read is compared with the C program's dump of the whole filesystem, item
 """
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import combinations
 from pathlib import Path
 
@@ -84,15 +86,42 @@ def test_every_item_is_read_with_bytes_of_one_device_damaged(made: tuple[list[Pa
     images, dump, tolerated = made
     if not tolerated:
         pytest.skip("the profile has no second copy")
-    victim = images[-1]
+    with damaged(images[-1]):
+        output, _ = dumped(images)
+    assert output == dump
+
+
+def test_data_is_read_whole_degraded_and_mended(made: tuple[list[Path], str, int]) -> None:
+    images, _, tolerated = made
+    wanted = [bytes(range(256)) * 4096, b"399" * 399 * 3]
+
+    def read(devices: list[Path]) -> list[bytes]:
+        first, *others = devices
+        words = [sys.executable, "-m", "pybtrfs", "-q", "cat", *(word for one in others for word in ("--device", one))]
+        places = [f"{first}:/big", f"{first}:/snapshot/file-399"]
+        found = [subprocess.run([*words, place], capture_output=True, check=True) for place in places]
+        assert [result.stderr for result in found] == [b"", b""]
+        return [result.stdout for result in found]
+
+    assert read(images) == wanted
+    if not tolerated:
+        return
+    for lost in list(combinations(images, tolerated))[:2]:
+        assert read([image for image in images if image not in lost]) == wanted
+    with damaged(images[0]):
+        assert read(images) == wanted
+
+
+@contextmanager
+def damaged(victim: Path) -> Iterator[None]:
+    """Every 1.5 MiB of a device holds garbage for a while."""
     before = victim.read_bytes()
     with victim.open("r+b") as file:
         for at in range(2 * MIB, 300 * MIB, 3 * MIB // 2):
             file.seek(at)
             file.write(b"damage" * 20000)
     try:
-        output, _ = dumped(images)
-        assert output == dump
+        yield
     finally:
         victim.write_bytes(before)
 
