@@ -56,12 +56,24 @@ def run(*command: str | os.PathLike[str], seconds: int = SECONDS) -> Result:
         child = os.fork()
         if child == 0:
             _in_child(words, output.fileno(), errors.fileno(), seconds)
-        _, status = os.waitpid(child, 0)
+        status = _waited_for(child)
         return Result(words, os.waitstatus_to_exitcode(status), _text(output.fileno()), _text(errors.fileno()))
+
+
+def _waited_for(child: int) -> int:
+    """The child's status; whatever ends the waiting, such as the test's timeout, ends the child as well."""
+    try:
+        return os.waitpid(child, 0)[1]
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        raise
 
 
 def _in_child(words: Sequence[str], output: int, errors: int, seconds: int) -> None:
     status = 70
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # pytest-timeout's own handler is for the parent
+    signal.alarm(6 * seconds)
     try:
         os.dup2(output, 1)
         os.dup2(errors, 2)
@@ -70,7 +82,6 @@ def _in_child(words: Sequence[str], output: int, errors: int, seconds: int) -> N
         mapped = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()  # noqa: SIM115, PTH123
         resource.setrlimit(resource.RLIMIT_AS, (max(mapped, in_use) + MEMORY,) * 2)
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-        signal.alarm(6 * seconds)
         signal.signal(signal.SIGXCPU, signal.SIG_DFL)
         drop_capabilities()
         sys.argv = ["pybtrfs", *words]

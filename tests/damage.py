@@ -5,15 +5,16 @@ A `Patch` is bytes at physical offsets; applied to a file it is undone again, so
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from pybtrfs.btree.block import Item
 from pybtrfs.btree.search import Tree
 from pybtrfs.checksum import CSUM_TYPES, seal
 from pybtrfs.fs.filesystem import Filesystem, open_filesystem
-from pybtrfs.ondisk.constants import SUPER_OFFSETS
+from pybtrfs.ondisk.constants import STRIPE_LEN, SUPER_OFFSETS
 from pybtrfs.ondisk.header import HEADER, ITEM
 from pybtrfs.ondisk.layout import Fixed
 from pybtrfs.ondisk.superblock import SUPERBLOCK
@@ -60,13 +61,41 @@ def places_of(filesystem: Filesystem, bytenr: int) -> list[int]:
     return [place.physical for place in piece.copies]
 
 
+def flips(filesystem: Filesystem, places: Iterable[tuple[int, int]], *, beyond_repair: bool) -> dict[int, Patch]:
+    """A patch for each device, by devid, that turns every byte of `places`, (logical, length), into another.
+
+    beyond_repair: in all copies, and in the parity over them. Else in as many as the profile makes up for, which for
+    one without redundancy are none; of several places under one parity, only the first.
+    """
+    wrong: set[tuple[int, int, int]] = set()
+    used: set[tuple[int, int]] = set()
+    for logical, length in places:
+        for piece in filesystem.volume.chunks.pieces(logical, length):
+            ways = [*piece.copies, *(piece.row.parity if piece.row else ())]
+            row = {
+                (place.devid, place.physical // STRIPE_LEN) for place in (*ways, *(piece.row.data if piece.row else ()))
+            }
+            if beyond_repair or used.isdisjoint(row):
+                wrong.update(ways if beyond_repair else ways[:-1])
+            used |= row
+    devices = filesystem.volume.devices
+    writes: dict[int, list[tuple[int, bytes]]] = {}
+    for devid, physical, length in sorted(wrong):
+        data = devices[devid].read(physical, length)
+        noise = random.Random(devid << 48 | physical).randbytes(length)  # not the same in all, or parity may hold again
+        data = bytes(byte ^ (other or 1) for byte, other in zip(data, noise, strict=True))
+        writes.setdefault(devid, []).append((physical, data))
+    about = f"{sorted(places)}, {'all copies' if beyond_repair else 'all but one copy'}"
+    return {devid: Patch(about, tuple(found)) for devid, found in writes.items()}
+
+
 class Blocks:
     """The tree blocks of an image: where their copies stand, for patching them."""
 
     def __init__(self, image: Path) -> None:
         with open_filesystem(str(image)) as filesystem:
             self.csum_type, self.nodesize = filesystem.csum_type, filesystem.nodesize
-            self.places = {bytenr: places_of(filesystem, bytenr) for bytenr in sorted(_tree_blocks(filesystem))}
+            self.places = {bytenr: places_of(filesystem, bytenr) for bytenr in sorted(tree_blocks(filesystem))}
         with image.open("rb") as file:
             self.data = {at: os.pread(file.fileno(), self.nodesize, places[0]) for at, places in self.places.items()}
 
@@ -75,28 +104,42 @@ class Blocks:
             seal(self.csum_type, block)
         return Patch(f"block {bytenr}: {about}", tuple((at, bytes(block)) for at in self.places[bytenr]))
 
-    def random_patch(self, rng: random.Random) -> Patch:
-        """A few flips in one block, most of them where they tell: header, item headers, the data of an item."""
-        bytenr = rng.choice(list(self.places))
-        block, mend = bytearray(self.data[bytenr]), rng.random() < 0.8
-        count = HEADER.unpack_from(block).nritems
-        about = []
-        for _ in range(rng.choice((1, 1, 2, 4))):
-            at = self._telling_byte(rng, block, count)
-            block[at] = rng.choice((0, 0xFF, block[at] ^ 1 << rng.randrange(8), rng.randrange(256)))
-            about.append(f"{at}={block[at]:#x}")
-        return self.patch(bytenr, block, f"{' '.join(about)}{' mended' if mend else ''}", mend=mend)
+    def item_patch(self, item: Item, at: int, data: bytes) -> Patch:
+        """A patch over an item, from byte `at` of its data on, the checksum mended."""
+        block = bytearray(self.data[item.bytenr])
+        start = HEADER.size + ITEM.unpack_from(block, HEADER.size + item.slot * ITEM.size).offset + at
+        block[start : start + len(data)] = data
+        return self.patch(item.bytenr, block, f"{item.key} byte {at}", mend=True)
 
-    def _telling_byte(self, rng: random.Random, block: bytearray, count: int) -> int:
-        where = rng.randrange(4)
-        if where == 0:
-            return rng.randrange(HEADER.size)
-        if where == 1 or HEADER.unpack_from(block).level:
-            return min(HEADER.size + rng.randrange(max(1, count) * ITEM.size), self.nodesize - 1)
-        if where == 2 and count and HEADER.unpack_from(block).level == 0:
-            item = ITEM.unpack_from(block, HEADER.size + rng.randrange(min(count, 50)) * ITEM.size)
-            return (HEADER.size + item.offset + rng.randrange(max(1, item.size))) % self.nodesize
-        return rng.randrange(self.nodesize)
+    def random_patch(self, rng: random.Random) -> Patch:
+        """A few flips in one block, on all of its copies."""
+        bytenr = rng.choice(list(self.places))
+        block, about = flipped(rng, self.data[bytenr])
+        mend = rng.random() < 0.8
+        return self.patch(bytenr, block, f"{about}{' mended' if mend else ''}", mend=mend)
+
+
+def flipped(rng: random.Random, data: bytes) -> tuple[bytearray, str]:
+    """A tree block with a few flips, most of them where they tell, and what they are: header, item headers, an item."""
+    block, about = bytearray(data), []
+    count = HEADER.unpack_from(block).nritems
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        at = _telling_byte(rng, block, count)
+        block[at] = rng.choice((0, 0xFF, block[at] ^ 1 << rng.randrange(8), rng.randrange(256)))
+        about.append(f"{at}={block[at]:#x}")
+    return block, " ".join(about)
+
+
+def _telling_byte(rng: random.Random, block: bytearray, count: int) -> int:
+    where = rng.randrange(4)
+    if where == 0:
+        return rng.randrange(HEADER.size)
+    if where == 1 or HEADER.unpack_from(block).level:
+        return min(HEADER.size + rng.randrange(max(1, count) * ITEM.size), len(block) - 1)
+    if where == 2 and count and HEADER.unpack_from(block).level == 0:
+        item = ITEM.unpack_from(block, HEADER.size + rng.randrange(min(count, 50)) * ITEM.size)
+        return (HEADER.size + item.offset + rng.randrange(max(1, item.size))) % len(block)
+    return rng.randrange(len(block))
 
 
 def _leaf_fields(layout: Fixed[object], prefix: str = "", base: int = 0) -> Iterator[tuple[str, int, int]]:
@@ -109,7 +152,8 @@ def _leaf_fields(layout: Fixed[object], prefix: str = "", base: int = 0) -> Iter
             yield from _leaf_fields(field.layout, f"{prefix}{field.name}.", at)
 
 
-def _tree_blocks(filesystem: Filesystem) -> set[int]:
+def tree_blocks(filesystem: Filesystem) -> set[int]:
+    """The addresses of all blocks of all trees."""
     found: set[int] = set()
     trees = [filesystem.chunk_tree, filesystem.root_tree]
     trees += [filesystem.tree_of(key.objectid, root) for key, root in filesystem.root_items()]

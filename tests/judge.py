@@ -18,6 +18,7 @@ import contextlib
 import functools
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import time
@@ -28,6 +29,7 @@ from typing import Any
 
 OLDEST_JUDGE = (6, 19)
 TIMEOUT = 120.0
+PATIENCE_WITH_THE_KILLED = 10.0
 ATTEMPTS = 40  # a free loop device may be taken by another worker between the question and the answer
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -94,15 +96,33 @@ def run(
 ) -> subprocess.CompletedProcess[Any]:
     """Run a program with the newest btrfs-progs first in PATH; stdout and stderr are captured, as str
     (odd bytes as \\xNN) or, with text=False, as bytes. `RefusedError` if check and the exit status is not 0."""
-    options = {"env": environment(), "capture_output": True, "timeout": timeout, **options}
     fed = input.encode() if isinstance(input, str) else input
-    words = [str(word) for word in argv]
-    result: subprocess.CompletedProcess[Any] = subprocess.run(words, input=fed, check=False, **options)
+    result = _completed([str(word) for word in argv], fed, timeout, options)
     if text:
         result.stdout, result.stderr = _text(result.stdout), _text(result.stderr)
     if check and result.returncode:
         raise RefusedError(result)
     return result
+
+
+def _completed(
+    words: list[str], fed: bytes | None, timeout: float, options: dict[str, Any]
+) -> subprocess.CompletedProcess[Any]:
+    """As subprocess.run, which waits for ever for a child that is stuck in the kernel, even one that it has killed."""
+    pipes = {"stdin": subprocess.DEVNULL if fed is None else subprocess.PIPE, "stdout": subprocess.PIPE}
+    pipes = {"env": environment(), **pipes, "stderr": subprocess.PIPE, **options}
+    child = subprocess.Popen(words, **pipes)
+    try:
+        output, errors = child.communicate(fed, timeout)
+    except BaseException:
+        child.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(PATIENCE_WITH_THE_KILLED)
+        child.returncode = child.returncode or -signal.SIGKILL  # a ResourceWarning for the stuck one helps nobody
+        for pipe in filter(None, (child.stdin, child.stdout, child.stderr)):
+            pipe.close()
+        raise
+    return subprocess.CompletedProcess(words, child.returncode, output, errors)
 
 
 def btrfs(*argv: str | Path) -> str:
@@ -128,7 +148,7 @@ def environment() -> dict[str, str]:
 def _neighbours_progs() -> str | None:
     if not NEIGHBOUR.exists():
         return None
-    answer = subprocess.run([NEIGHBOUR], capture_output=True, text=True, timeout=600, check=False)
+    answer = subprocess.run([NEIGHBOUR], capture_output=True, text=True, timeout=240, check=False)
     return answer.stdout.strip() if answer.returncode == 0 else None
 
 
@@ -146,12 +166,26 @@ def mounted(image: Path, options: str = "", read_only: bool = False) -> Iterator
     read_only makes the loop device read-only as well, so that not a bit of the image changes (a waiting
     log then needs options="rescue=nologreplay")."""
     words = ",".join(filter(None, ["ro" if read_only else "rw", options]))
-    with loop_device(image, read_only) as device, tempfile.TemporaryDirectory(prefix="pybtrfs-mnt-") as top:
-        _patiently("mount", "-t", "btrfs", "-o", words, device, top, when="File exists")  # a seed's twin is mounted
+    with loop_device(image, read_only) as device, mounted_device(device, words) as top:
+        yield top
+
+
+@contextlib.contextmanager
+def mounted_device(device: str, options: str = "rw") -> Iterator[Path]:
+    """A block device's filesystem, mounted at a new directory; unmounted when done, lazily where it stays busy."""
+    top = Path(tempfile.mkdtemp(prefix="pybtrfs-mnt-"))
+    try:
+        _patiently("mount", "-t", "btrfs", "-o", options, device, top, when="File exists")  # a seed's twin is mounted
         try:
-            yield Path(top)
+            yield top
         finally:
-            _patiently("umount", top)
+            try:
+                _patiently("umount", top)
+            except (RefusedError, subprocess.TimeoutExpired):
+                run("umount", "--lazy", top, check=False)
+                raise
+    finally:
+        top.rmdir()  # never the contents: a mount may still be there
 
 
 @contextlib.contextmanager

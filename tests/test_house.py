@@ -181,6 +181,7 @@ LOADED_BY_LOOKUP = {
     "commands.uuid",
     "fs",
     "fs.filesystem",
+    "fs.names",
     "fs.subvolume",
     "fs.uuidtree",
     "ondisk",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from pybtrfs.errors import CorruptError
 from pybtrfs.ondisk.header import HEADER, ITEM, KEY_PTR, Header, KeyPtr
 from pybtrfs.ondisk.key import Key
-from pybtrfs.ondisk.layout import Codec
+from pybtrfs.ondisk.layout import Codec, maker
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_FEW = 4  # items that are sooner made one by one
+_KEY = maker(Key)
 _KEY_FIELDS = [f"key.{name}" for name in Key._fields]
 
 
@@ -92,7 +94,7 @@ class Block:
     @cached_property
     def keys(self) -> list[Key]:
         """The keys of a leaf's items or of a node's children, in slot order."""
-        return list(map(Key._make, self.key_tuples))
+        return list(map(_KEY, self.key_tuples))
 
     @cached_property
     def offsets(self) -> Sequence[int]:
@@ -116,6 +118,11 @@ class Block:
 
     def items(self, first: int = 0, stop: int | None = None) -> Iterator[Item]:
         """The items of a leaf from slot `first` up to, but without, slot `stop`."""
+        if stop is not None and stop - first < _FEW:
+            return map(self.item, range(first, stop))
+        return self._items(first, stop)
+
+    def _items(self, first: int, stop: int | None) -> Iterator[Item]:
         data, bytenr, base = self.data, self.bytenr, HEADER.size
         part = slice(first, stop)
         rows = zip(self.keys[part], self.offsets[part], self.sizes[part], strict=True)

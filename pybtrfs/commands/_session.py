@@ -7,11 +7,14 @@ are escaped before they reach a terminal: control bytes never do.
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from pybtrfs.errors import PybtrfsError, UsageError
+
+if TYPE_CHECKING:
+    from pybtrfs.render.progress import Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,6 +61,20 @@ class Session:
             click.echo(f"pybtrfs: {escape(said)}", err=True)
 
         return complain
+
+    @contextmanager
+    def progress(self, what: str) -> "Iterator[Progress | None]":
+        """Progress on standard error while the block runs; None where it is no terminal, or nobody wants it."""
+        if self.quiet or self.verbose or not sys.stderr.isatty():
+            yield None
+            return
+        import os  # noqa: PLC0415  start-up
+        import time  # noqa: PLC0415
+
+        from pybtrfs.render.progress import Progress  # noqa: PLC0415
+
+        with Progress(what, sys.stderr, time.monotonic, plain="NO_COLOR" in os.environ) as progress:
+            yield progress
 
     def print_json(self, name: str, value: Any) -> None:
         """One document: a header as btrfs-progs have it, and `value` under `name`."""
@@ -109,7 +126,10 @@ def define(
         @click.pass_context
         def run(ctx: click.Context, /, **options: Any) -> None:
             session = (ctx.find_object(Session) or Session()).adopt(options)
-            function(session, **options)
+            try:
+                function(session, **options)
+            except KeyboardInterrupt:
+                raise click.Abort from None  # click itself would print an empty line first
             ctx.exit(session.status or (1 if session.failed else 0))
 
         run.__doc__ = function.__doc__
@@ -150,6 +170,15 @@ def naming(image: str) -> Iterator[None]:
         if str(error).startswith(image):
             raise
         raise type(error)(f"{image}: {error}") from None
+
+
+def write_text(file: str, text: str) -> None:
+    """Write a whole file in UTF-8, or standard output for `-`."""
+    if file == "-":
+        sys.stdout.write(text)
+        return
+    with open(file, "w", encoding="utf-8") as stream:  # noqa: PTH123  names may be any bytes
+        stream.write(text)
 
 
 def escape(text: str | bytes) -> str:

@@ -90,13 +90,14 @@ def _items(tree: Tree, directory: Place, kind: int, trouble: Trouble | None) -> 
     return tree.items(Key(directory.ino, kind, 0), Key(directory.ino, kind, c.U64_MAX), trouble)
 
 
-def _sound(filesystem: Filesystem, directory: Place, item: Item, told: Trouble) -> Iterator[Entry]:
+def _sound(filesystem: Filesystem, directory: Place, item: Item, told: Trouble) -> list[Entry]:
     """The entries of an item that can be used; `told` hears of the others."""
+    sound: list[Entry] = []
     try:
         found = item.read(_ENTRIES)
     except CorruptError as error:
         told(error)
-        return
+        return sound
     for entry in found:
         problem = name_problem(entry.name)
         try:
@@ -106,7 +107,8 @@ def _sound(filesystem: Filesystem, directory: Place, item: Item, told: Trouble) 
         except CorruptError as error:
             told(error)
             continue
-        yield made
+        sound.append(made)
+    return sound
 
 
 def _entry(filesystem: Filesystem, directory: Place, entry: DirItem) -> Entry:

@@ -18,6 +18,9 @@ from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.file_extent import EXTENT_DATA, FileExtent, InlineExtent
 from pybtrfs.ondisk.key import Key
 
+LONGEST_EXTENT = 16 * 1024**3
+"""More bytes than any data extent has: it lies in one chunk, and the kernel makes none of over 10 GiB."""
+
 
 class Segment(NamedTuple):
     """`length` bytes of a file from `file_offset` on, of one file extent that begins at `begin`; None is a hole."""
@@ -62,9 +65,9 @@ def file_extents(
 ) -> Iterator[tuple[int, FileExtent | InlineExtent]]:
     """The file extents that can hold bytes from `first` up to `end`, each with its file offset, judged."""
     tree = filesystem.tree(place.subvolume_id)
-    lowest = Key(place.ino, c.EXTENT_DATA_KEY, 0)
-    start = lowest._replace(offset=first)
+    start = Key(place.ino, c.EXTENT_DATA_KEY, first)
     if first:
+        lowest = Key(place.ino, c.EXTENT_DATA_KEY, 0)
         try:
             before = tree.find_last(start, lowest)
         except CorruptError as error:
@@ -74,7 +77,7 @@ def file_extents(
             before = None
         start = start if before is None else before.key
     at = 0
-    for item in tree.items(start, lowest._replace(offset=max(end - 1, 0)), trouble):
+    for item in tree.items(start, Key(place.ino, c.EXTENT_DATA_KEY, max(end - 1, 0)), trouble):
         try:
             extent = item.read(EXTENT_DATA)
             for problem in extent_problems(extent, item.key.offset, at, filesystem.sectorsize):
@@ -135,6 +138,8 @@ def _regular_problems(extent: FileExtent, file_offset: int, sectorsize: int) -> 
         yield f"num_bytes is {extent.num_bytes} at {file_offset}, expected to end in the file"
     if not extent.disk_bytenr:
         return
+    if extent.disk_num_bytes > LONGEST_EXTENT:
+        yield f"disk_num_bytes is {extent.disk_num_bytes}, expected at most {LONGEST_EXTENT}"
     length = extent.ram_bytes if extent.compression else extent.disk_num_bytes
     if extent.offset + extent.num_bytes > length:
         yield f"bytes {extent.offset} to {extent.offset + extent.num_bytes} of an extent of {length}"

@@ -15,10 +15,13 @@ from pybtrfs.fs.extents import Segment, segments
 from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.fs.inode import Place, get_inode
 from pybtrfs.ondisk import constants as c
-from pybtrfs.ondisk.file_extent import FileExtent, InlineExtent
+from pybtrfs.ondisk.file_extent import INLINE_EXTENT, FileExtent, InlineExtent
 from pybtrfs.ondisk.inode import InodeItem
+from pybtrfs.ondisk.key import Key
 
 READ_BYTES = 1 << 20
+_INLINE = bytes([c.FILE_EXTENT_INLINE])
+_TYPE_AT = INLINE_EXTENT.offset_of("type")
 _LONGEST_LINK = 64 * 1024  # a target is in the leaf, which is no larger
 
 
@@ -53,6 +56,17 @@ class File:
                 raise CorruptError(f"{self.place}: byte {piece.offset}: {piece.problem}")
             parts.append(bytes(piece.length) if piece.data is None else piece.data)
         return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
+
+    def whole(self) -> bytes | None:
+        """All of it, where it stands as it is in one inline extent, as that of most small files; else None."""
+        if self.size > self.filesystem.nodesize:
+            return None
+        item = self.filesystem.tree(self.place.subvolume_id).find(Key(self.place.ino, c.EXTENT_DATA_KEY, 0))
+        if item is None or item.data[_TYPE_AT : _TYPE_AT + 1] != _INLINE:
+            return None
+        extent = item.read(INLINE_EXTENT)
+        plain = not (extent.compression or extent.encryption or extent.other_encoding)
+        return extent.data if plain and len(extent.data) == extent.ram_bytes == self.size else None
 
     def segments(self, first: int = 0, end: int | None = None, trouble: Trouble | None = None) -> Iterator[Segment]:
         """The segments of a range, by default of the whole file."""
@@ -109,6 +123,8 @@ class File:
             try:
                 data, bad = read_data(self.filesystem, start + first, length, verify=self._verify)
             except CorruptError as error:
+                if self.filesystem.volume.chunks.find(start + first) is None:
+                    stop = end  # nor does one hold the rest, since an extent lies in one chunk
                 yield Piece(at, stop - at, None, f"extent {extent.disk_bytenr}: {error}")
             else:
                 whole = first == at and stop - at == len(data)
@@ -131,9 +147,9 @@ class File:
             yield Piece(at, end - at, view[at - piece.offset :])
 
 
-def read_symlink(filesystem: Filesystem, place: Place) -> bytes:
+def read_symlink(filesystem: Filesystem, place: Place, inode: InodeItem | None = None) -> bytes:
     """The target of a symbolic link; `CorruptError` for one that cannot be a path."""
-    inode = get_inode(filesystem, place)
+    inode = get_inode(filesystem, place) if inode is None else inode
     if not 0 < inode.size < _LONGEST_LINK:
         raise CorruptError(f"{place}: a symbolic link of {inode.size} bytes, expected 1 to {_LONGEST_LINK - 1}")
     target = File(filesystem, place, inode).read()

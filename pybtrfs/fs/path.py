@@ -6,7 +6,7 @@ never leads above that.
 
 import stat
 
-from pybtrfs.errors import CorruptError, NotFoundError
+from pybtrfs.errors import CorruptError, NotDirectoryError, NotFoundError
 from pybtrfs.fs.directory import Entry, find_dir_item, find_entry
 from pybtrfs.fs.file import read_symlink
 from pybtrfs.fs.filesystem import Filesystem
@@ -20,7 +20,7 @@ _LONGEST = 16384  # bytes of a path with the targets of links in it; a host's PA
 def resolve(filesystem: Filesystem, path: bytes, start: Place = TOP, *, follow: bool = True) -> Place:
     """What stands at `path`, seen from `start`; without `follow`, a symbolic link at its end is what is found.
 
-    Raises `NotFoundError` that names the first part which does not exist.
+    Raises `NotFoundError` that names the first part which does not exist, `NotDirectoryError` where one goes no deeper.
     """
     way, shown = [start], list[bytes]()
     parts, links = _parts(path)[::-1], 0
@@ -29,10 +29,11 @@ def resolve(filesystem: Filesystem, path: bytes, start: Place = TOP, *, follow: 
     while parts:
         name = parts.pop()
         if name == b"..":
+            _refuse_file(filesystem, way[-1], shown)
             way, shown = way[:-1] or way, shown[:-1]
             continue
         entry = _step(filesystem, way[-1], name, shown)
-        if entry.type == c.FT_SYMLINK and (parts or follow or path.endswith(b"/")):
+        if entry.type == c.FT_SYMLINK and (parts or follow or path.endswith((b"/", b"/."))):
             links += 1
             target = read_symlink(filesystem, entry.place)
             parts += _parts(target)[::-1]
@@ -43,8 +44,8 @@ def resolve(filesystem: Filesystem, path: bytes, start: Place = TOP, *, follow: 
             continue
         way.append(entry.place)
         shown.append(name)
-    if path.endswith(b"/") and not stat.S_ISDIR(get_inode(filesystem, way[-1]).mode):
-        raise NotFoundError(f"{_shown(shown)}: not a directory")
+    if path.endswith((b"/", b"/.")):
+        _refuse_file(filesystem, way[-1], shown)
     return way[-1]
 
 
@@ -68,10 +69,14 @@ def _step(filesystem: Filesystem, directory: Place, name: bytes, shown: list[byt
     except CorruptError as error:
         raise type(error)(f"{_shown([*shown, name])}: {error}") from None
     if entry is None:
-        if not stat.S_ISDIR(get_inode(filesystem, directory).mode):
-            raise NotFoundError(f"{_shown(shown)}: not a directory")
+        _refuse_file(filesystem, directory, shown)
         raise NotFoundError(f"{_shown([*shown, name])}: no such file or directory")
     return entry
+
+
+def _refuse_file(filesystem: Filesystem, place: Place, shown: list[bytes]) -> None:
+    if not stat.S_ISDIR(get_inode(filesystem, place).mode):
+        raise NotDirectoryError(f"{_shown(shown)}: not a directory")
 
 
 def _parts(path: bytes) -> list[bytes]:

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple
 
-from pybtrfs.errors import CorruptError
+from pybtrfs.errors import CorruptError, NotFoundError
 from pybtrfs.fs.directory import Entry, entries
 from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.fs.inode import Place, get_inode
@@ -118,7 +118,9 @@ def _look(filesystem: Filesystem, path: bytes, depth: int, entry: Entry, told: D
         return Found(path, depth, entry.place, get_inode(filesystem, entry.place), entry.is_subvolume)
     except CorruptError as error:
         told(path, error)
-        return None
+    except NotFoundError as error:  # a subvolume whose tree is gone
+        told(path, CorruptError(f"{entry.place}: {error}"))
+    return None
 
 
 def _raise(path: bytes, error: CorruptError) -> None:

@@ -79,6 +79,11 @@ class Field(NamedTuple):
     repeats: int  # how many structures follow each other
 
 
+def maker(cls: type[T]) -> Callable[[Iterable[Any]], T]:
+    """What makes a named tuple of as many values as it has fields: its `_make`, which would count them once more."""
+    return cast(Callable[[Iterable[Any]], T], partial(tuple.__new__, cls))
+
+
 class Fixed(Generic[T]):
     """A structure of one size. `forms` are other sizes in which it occurs, as a prefix of this one."""
 
@@ -89,7 +94,7 @@ class Fixed(Generic[T]):
         self.fields = tuple(self._declared())
         self.struct = struct.Struct("<" + "".join(_codes(self)))
         assert self.struct.size == size, f"{self.name} is declared with {self.struct.size} bytes, not {size}"
-        self._make = cast(Callable[[Iterable[Any]], T], getattr(cls, "_make"))  # noqa: B009
+        self._make = maker(cls)
         self._names = tuple(_flat_names(self))
         self._runs = tuple(_runs(self))
         self._flat = all(make is None for _, make in self._runs)
@@ -304,7 +309,8 @@ def _runs(layout: Fixed[Any]) -> Iterator[tuple[slice, Callable[[Sequence[Any]],
             yield slice(start, at), None
         width = len(field.layout._names)
         nested = isinstance(layout.cls.__annotations__[field.name], type)
-        yield slice(at, at + width * field.repeats), field.layout._made if nested else partial(_several, field.layout)
+        made = field.layout._make if field.layout._flat else field.layout._made
+        yield slice(at, at + width * field.repeats), made if nested else partial(_several, field.layout)
         start = at = at + width * field.repeats
     if start < at:
         yield slice(start, at), None

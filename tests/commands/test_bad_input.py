@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import hostile
 import pytest
 from commandline import run
 from damage import Blocks, Patch, applied, superblock_patches
@@ -30,6 +31,17 @@ COMMANDS = (
     ("filesystem", "usage"),
     ("filesystem", "show"),
     ("filesystem", "df"),
+    ("filesystem", "usage", "-T"),
+    ("device", "stats"),
+    ("device", "usage"),
+    ("inspect", "map"),
+    ("inspect", "map", "--svg", "-"),
+    ("inspect", "inode-resolve", "257"),
+    ("inspect", "logical-resolve", "13631488"),
+    ("inspect", "subvolid-resolve", "256"),
+    ("du", "-a"),
+    ("du", "--exclusive", "-c"),
+    ("du", "-s", "--exclusive"),
     ("ls", "-lRaF"),
     ("find", "-empty"),
     ("tree",),
@@ -89,6 +101,16 @@ def test_a_directory_and_a_missing_file_are_refused_with_a_line(tmp_path: Path, 
         assert result.complaint() is None
         assert result.status == REFUSED.get(command, 1)
         assert str(image) in result.errors
+
+
+@pytest.mark.parametrize("name", hostile.IMAGES)
+def test_a_hostile_image_is_met_with_lines_that_a_terminal_can_bear(tmp_path: Path, name: str, seed: int) -> None:
+    image = hostile.build(name, tmp_path / "image")
+    for command in random.Random(seed).sample(COMMANDS, 6):
+        result = run(*command, image, *((UUID,) if command == ("uuid", "lookup") else ()))
+        assert result.complaint() is None
+        odd = [char for char in result.output if char < " " or "\x7f" <= char <= "\x9f"]
+        assert set(odd) <= {"\n", "\t"}, command
 
 
 def test_an_image_cut_short_at_any_length_is_met_with_a_line(golden: Path, seed: int) -> None:

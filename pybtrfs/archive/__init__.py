@@ -1,0 +1,1 @@
+"""Files out of an image, all of them: into a directory of the host, or into a tar archive."""
