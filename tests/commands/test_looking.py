@@ -38,11 +38,11 @@ def lines(*words: str | os.PathLike[str]) -> list[str]:
 @each_command
 def test_what_is_missing_is_one_line_and_the_others_are_still_shown(image: Path, command: str) -> None:
     there = f"{image}:/home/notes"
-    result = run(command, f"{image}:/none", there, f"{image}:/home/notes/below", f"{image}x:/home", there)
+    result = run(command, f"{image}:/none", there, f"{image}:/received/home-1/notes/below", f"{image}x:/home", there)
     assert result.status == 1
     assert result.errors.splitlines() == [
         f"pybtrfs: {image}: /none: no such file or directory",
-        f"pybtrfs: {image}: /home/notes: not a directory",
+        f"pybtrfs: {image}: /received/home-1/notes: not a directory",
         f"pybtrfs: {image}x: cannot open: No such file or directory",
     ]
     assert len(result.output.splitlines()) >= 2
