@@ -73,7 +73,8 @@ def test_ls_prints_the_dots_and_several_places_as_coreutils_do(pair: Pair) -> No
     for names in (directories, [path.name for path in top.iterdir() if path.name not in directories]):
         words = [f"{image}:/{escape_name(os.fsencode(name))}" for name in names]
         if names:
-            assert ours("ls", "-asin", *words) == theirs(pair, "ls", "-asin", "--zero", *(top / name for name in names))
+            found = theirs(pair, "ls", "-asin", "--zero", *(top / name for name in names))
+            assert without_inner(ours("ls", "-asin", *words)) == without_inner(found)
 
 
 def test_cat_prints_what_the_kernel_reads(pair: Pair) -> None:
