@@ -197,7 +197,7 @@ def _set_mode(name: bytes, fd: int, mode: int) -> None:
 def open_target(path: bytes) -> Directory:
     """The directory that all is put into, made where it does not exist. Its own path is the user's: links count."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-    us = _Us((os.geteuid(), os.getegid()), _umask())
+    us = _Us((os.geteuid(), os.getegid()), umask())
     with _told("cannot enter the directory", path):
         try:
             return Directory(os.open(path, flags), us)
@@ -388,7 +388,7 @@ def _drop_acls(file: int | bytes) -> None:
             continue
 
 
-def _umask() -> int:
+def umask() -> int:
     """The process's umask, read without a change that other threads would see, where the host tells."""
     try:
         with open("/proc/self/status", "rb") as file:  # noqa: PTH123

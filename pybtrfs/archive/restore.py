@@ -43,21 +43,37 @@ def restore(
     report: Report,
     *,
     name: bytes = b"",
+    below: bytes = b"",
     selection: Selection | None = None,
     told: Told = lambda path: None,
 ) -> None:
     """Restore what is at `start` into the directory `target`: what is in it, or a file under its `name`.
 
-    `target` gets the attributes of a directory at `start` where it was made for this, or is empty.
+    `target` gets the attributes of a directory at `start` where it was made for this, or is empty. With `below`, all
+    that is said of `target` is of the directory of that name in it, which is never reached through a link.
     """
     made = not os.path.lexists(target)
-    descent = Descent(host.open_target(target))
+    top = host.open_target(target)
+    if below:
+        made, top = _entered(top, below)
+    descent = Descent(top)
     try:
         settle_top = made or descent.top.is_empty()
         restorer = Restorer(filesystem, descent, Policy(wishes, report), report, selection or Selection(), told)
         restorer.run(start, name, settle_top=settle_top)
     finally:
         descent.close()
+
+
+def _entered(target: host.Directory, below: bytes) -> tuple[bool, host.Directory]:
+    """The directory `below` in `target`, and whether it was made."""
+    try:
+        made = target.make_directory(below)
+        return made, target.enter(below, is_new=made)
+    except HostError as error:
+        raise HostError(f"{os.fsdecode(below)}: {error}", error.number) from None
+    finally:
+        target.close()
 
 
 def would_restore(

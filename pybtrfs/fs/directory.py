@@ -42,14 +42,14 @@ def entries(filesystem: Filesystem, directory: Place, trouble: Trouble | None = 
     """
     if directory.is_left_over:
         return
-    tree, lost = filesystem.tree(directory.subvolume_id), False
+    tree, lost = filesystem.tree(directory.subvolume_id), set[str]()
 
     def told(error: CorruptError) -> None:
-        nonlocal lost
-        lost = True
         if trouble is None:
             raise error
-        trouble(error)
+        if str(error) not in lost:  # a node above both kinds of items is met twice
+            lost.add(str(error))
+            trouble(error)
 
     told_or_raised = None if trouble is None else told
     seen: set[bytes] = set()
