@@ -1,5 +1,6 @@
 """The images that the benchmarks read, made once by the kernel or mkfs.btrfs (root) and kept in build/bench."""
 
+import os
 import random
 import shutil
 import sys
@@ -85,7 +86,20 @@ def _large_file(top: Path) -> None:
 
 TREES = {"tiny-files": _tiny_files, "system-tree": _system_tree, "large-file": _large_file}
 """Made by `mkfs.btrfs --rootdir`."""
+
+
+def _mixed(top: Path) -> None:
+    """35,000 small files of random bytes, and one of 300 MiB."""
+    for number in range(35_000):
+        folder = top / f"directory-{number // 100}"
+        folder.mkdir(exist_ok=True)
+        (folder / f"file-{number}").write_bytes(os.urandom(100 + number % 5000))
+    (top / "small").write_bytes(os.urandom(6000))
+    (top / "large").write_bytes(os.urandom(300 << 20))
+
+
 FILLERS = {
+    "mixed": _mixed,
     "million-items": _files(200_000),
     "100000-items": _files(20_000),
     "1000-subvolumes": _subvolumes(1000),

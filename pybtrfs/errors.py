@@ -1,7 +1,8 @@
 """What can go wrong, as classes; each carries the exit status that a command ends with.
 
 A message is one line that names the place, what was expected and what was found. `CorruptError`
-speaks about an image's bytes; a broken invariant of ours is an `assert`.
+speaks about an image's bytes; a broken invariant of ours is an `assert`. What Python has an exception of its own
+for, such as a path that does not exist, is of that class as well, with its `errno`.
 """
 
 import errno
@@ -39,12 +40,36 @@ class DeviceError(PybtrfsError):
     """A device or image file that cannot be opened, read or written."""
 
 
+class UnreachableError(DeviceError):
+    """A device that did not answer: nothing can be said of its bytes, they may well be sound."""
+
+
 class RefusedError(PybtrfsError):
     """An operation that would destroy something; the message says which option allows it."""
 
 
-class NotFoundError(PybtrfsError):
+class ReadOnlyError(PybtrfsError, OSError):
+    """What would change an image that is open for reading only."""
+
+    errno = errno.EROFS
+
+
+class NotFoundError(PybtrfsError, FileNotFoundError):
     """No such subvolume, tree, item or path."""
+
+    errno = errno.ENOENT
+
+
+class NotDirectoryError(NotFoundError, NotADirectoryError):
+    """A path that goes on behind what is not a directory: nothing is to be found there."""
+
+    errno = errno.ENOTDIR
+
+
+class IsDirectoryError(PybtrfsError, IsADirectoryError):
+    """A directory where a file's bytes are wanted."""
+
+    errno = errno.EISDIR
 
 
 class HostError(PybtrfsError):

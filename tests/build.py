@@ -18,7 +18,7 @@ class MemoryVolume:
 
     def __init__(self, form: BlockForm = FORM) -> None:
         self.nodesize, self.sectorsize = form.nodesize, 4096
-        self.block_fsid, self.csum_type = form.fsid, form.csum_type
+        self.block_fsids, self.csum_type = (form.fsid,), form.csum_type
         self.mirrors: tuple[dict[int, bytes], dict[int, bytes]] = ({}, {})
 
     def write(self, bytenr: int, block: bytes) -> None:

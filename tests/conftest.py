@@ -11,7 +11,7 @@ import fcntl
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -110,6 +110,18 @@ def matrix_image(tmp_path_factory: pytest.TempPathFactory) -> Callable[[matrix.R
             return matrix.build(row, folder)
 
     return made
+
+
+@pytest.fixture
+def host_folder(tmp_path: Path) -> Iterator[Path]:
+    """An empty directory to restore to, on a btrfs of the kernel's: it takes every attribute, size, hole and time,
+    which the filesystem below tmp_path may not."""
+    image = tmp_path / "host.img"
+    judge.mkfs(image, 4 << 30)
+    with judge.mounted(image) as top:
+        (top / "folder").mkdir()
+        yield top / "folder"
+    image.unlink()
 
 
 def shared_folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:

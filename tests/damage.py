@@ -94,7 +94,7 @@ class Blocks:
     def __init__(self, image: Path) -> None:
         with open_filesystem(str(image)) as filesystem:
             self.csum_type, self.nodesize = filesystem.csum_type, filesystem.nodesize
-            self.places = {bytenr: places_of(filesystem, bytenr) for bytenr in sorted(_tree_blocks(filesystem))}
+            self.places = {bytenr: places_of(filesystem, bytenr) for bytenr in sorted(tree_blocks(filesystem))}
         with image.open("rb") as file:
             self.data = {at: os.pread(file.fileno(), self.nodesize, places[0]) for at, places in self.places.items()}
 
@@ -104,27 +104,34 @@ class Blocks:
         return Patch(f"block {bytenr}: {about}", tuple((at, bytes(block)) for at in self.places[bytenr]))
 
     def random_patch(self, rng: random.Random) -> Patch:
-        """A few flips in one block, most of them where they tell: header, item headers, the data of an item."""
+        """A few flips in one block, on all of its copies."""
         bytenr = rng.choice(list(self.places))
-        block, mend = bytearray(self.data[bytenr]), rng.random() < 0.8
-        count = HEADER.unpack_from(block).nritems
-        about = []
-        for _ in range(rng.choice((1, 1, 2, 4))):
-            at = self._telling_byte(rng, block, count)
-            block[at] = rng.choice((0, 0xFF, block[at] ^ 1 << rng.randrange(8), rng.randrange(256)))
-            about.append(f"{at}={block[at]:#x}")
-        return self.patch(bytenr, block, f"{' '.join(about)}{' mended' if mend else ''}", mend=mend)
+        block, about = flipped(rng, self.data[bytenr])
+        mend = rng.random() < 0.8
+        return self.patch(bytenr, block, f"{about}{' mended' if mend else ''}", mend=mend)
 
-    def _telling_byte(self, rng: random.Random, block: bytearray, count: int) -> int:
-        where = rng.randrange(4)
-        if where == 0:
-            return rng.randrange(HEADER.size)
-        if where == 1 or HEADER.unpack_from(block).level:
-            return min(HEADER.size + rng.randrange(max(1, count) * ITEM.size), self.nodesize - 1)
-        if where == 2 and count and HEADER.unpack_from(block).level == 0:
-            item = ITEM.unpack_from(block, HEADER.size + rng.randrange(min(count, 50)) * ITEM.size)
-            return (HEADER.size + item.offset + rng.randrange(max(1, item.size))) % self.nodesize
-        return rng.randrange(self.nodesize)
+
+def flipped(rng: random.Random, data: bytes) -> tuple[bytearray, str]:
+    """A tree block with a few flips, most of them where they tell, and what they are: header, item headers, an item."""
+    block, about = bytearray(data), []
+    count = HEADER.unpack_from(block).nritems
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        at = _telling_byte(rng, block, count)
+        block[at] = rng.choice((0, 0xFF, block[at] ^ 1 << rng.randrange(8), rng.randrange(256)))
+        about.append(f"{at}={block[at]:#x}")
+    return block, " ".join(about)
+
+
+def _telling_byte(rng: random.Random, block: bytearray, count: int) -> int:
+    where = rng.randrange(4)
+    if where == 0:
+        return rng.randrange(HEADER.size)
+    if where == 1 or HEADER.unpack_from(block).level:
+        return min(HEADER.size + rng.randrange(max(1, count) * ITEM.size), len(block) - 1)
+    if where == 2 and count and HEADER.unpack_from(block).level == 0:
+        item = ITEM.unpack_from(block, HEADER.size + rng.randrange(min(count, 50)) * ITEM.size)
+        return (HEADER.size + item.offset + rng.randrange(max(1, item.size))) % len(block)
+    return rng.randrange(len(block))
 
 
 def _leaf_fields(layout: Fixed[object], prefix: str = "", base: int = 0) -> Iterator[tuple[str, int, int]]:
@@ -137,7 +144,8 @@ def _leaf_fields(layout: Fixed[object], prefix: str = "", base: int = 0) -> Iter
             yield from _leaf_fields(field.layout, f"{prefix}{field.name}.", at)
 
 
-def _tree_blocks(filesystem: Filesystem) -> set[int]:
+def tree_blocks(filesystem: Filesystem) -> set[int]:
+    """The addresses of all blocks of all trees."""
     found: set[int] = set()
     trees = [filesystem.chunk_tree, filesystem.root_tree]
     trees += [filesystem.tree_of(key.objectid, root) for key, root in filesystem.root_items()]

@@ -3,8 +3,8 @@
     image = hostile.build("twins", path, outside)      # no root needed; a sparse file
     hostile.HEALTHY                                    # what stands in each, and must come through whole
 
-`outside` is a directory of the test's own that some of them aim at: whatever is done with an image, nothing may
-change in it. What each image says is verified with the C program's dump in compat/test_hostile.py.
+`outside` is a directory that some of them aim at: whatever is done with an image, nothing may change in it (see
+`fence`). What each image says is verified with the C program's dump in compat/test_hostile.py.
 """
 
 from __future__ import annotations

@@ -98,6 +98,11 @@ def portable(manifest: Manifest) -> Manifest:
     return {path: _portable(entry) for path, entry in manifest.items()}
 
 
+def for_tar(manifest: Manifest) -> Manifest:
+    """The manifest without sockets, for which a tar file has no type."""
+    return {path: entry for path, entry in manifest.items() if entry.kind != "socket"}
+
+
 def _portable(entry: Entry) -> Entry:
     xattrs = tuple(pair for pair in entry.xattrs if not pair[0].startswith(b"btrfs."))
     if entry.kind == "directory":

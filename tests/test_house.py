@@ -95,7 +95,7 @@ def _text_of(page: Path) -> str:
 
 
 def _options_named(page: Path) -> set[str]:
-    return set(re.findall(r"(?<![\w\-/.])--?[a-zA-Z][\w-]*", _text_of(page)))
+    return set(re.findall(r"(?<![\w\-/.])--?[a-zA-Z\d][\w-]*", _text_of(page)))
 
 
 @each_command
@@ -181,6 +181,7 @@ LOADED_BY_LOOKUP = {
     "commands.uuid",
     "fs",
     "fs.filesystem",
+    "fs.names",
     "fs.subvolume",
     "fs.uuidtree",
     "ondisk",

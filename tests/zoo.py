@@ -518,6 +518,46 @@ def half_deleted(top: Path, image: Path) -> None:
     subvolume("delete", "-c", top / "one", top / "two", top / "three")
 
 
+def forest(top: Path, image: Path) -> None:
+    """Two hundred subvolumes and snapshots in each other, of all kinds; some renamed, received, on their way out."""
+    rng = random.Random(3)
+    subvolume("create", top / "going")
+    many(top / "going" / "many", 6000, size=300)
+    homes, made = [top], list[Path]()
+    for number in range(220):
+        home = homes[min(rng.randrange(len(homes)), rng.randrange(len(homes)))]
+        place = home / f"{ODD_NAMES[number % len(ODD_NAMES)]}{number}"
+        read_only = number > 3 and rng.random() < 0.3
+        if number > 3 and rng.random() < 0.7:
+            subvolume("snapshot", *(["-r"] if read_only else []), rng.choice(made), place)
+        else:
+            subvolume("create", place)
+        made.append(place)
+        if not read_only:
+            folder = place / f"folder {number}" / "deeper"
+            folder.mkdir(parents=True)
+            homes += [place, folder]
+    subvolume("snapshot", "-r", made[0], top / "sent")
+    judge.btrfs("send", "-q", "-f", top / "stream", top / "sent")
+    for home in homes[1:8]:
+        judge.btrfs("receive", "-q", "-f", top / "stream", home)
+    leaves = [place for place in made[3:] if not any(other.is_relative_to(place / "") for other in {*made} - {place})]
+    going = [place for place in rng.sample(leaves, 12) if not place.is_relative_to(made[1])]
+    made[1].rename(top / "renamed")
+    subvolume("delete", "-c", top / "going", *going)
+
+
+ODD_NAMES = (
+    *("plain", "two words ", "ünï→☃", "\udcff\udcfe", "-dash", "DELETED", "<FS_TREE>", "[red]", "\x1b[31m"),
+    "x" * 200,
+)
+
+
+def on_its_way_out(image: Path) -> None:
+    if "refs 0" not in judge.dump_tree(image, "-t", "root"):
+        raise MissedError
+
+
 def half_way(image: Path) -> None:
     if not re.search(r"drop_progress key \([1-9]", judge.dump_tree(image, "-t", "root")):
         raise MissedError
@@ -565,6 +605,7 @@ RECIPES: dict[str, Recipe] = {
     "metadata-uuid": Recipe("an fsid that differs from the blocks' own", assorted, after=new_fsid),
     "seeding": Recipe("the seed of other filesystems", assorted, after=seeding),
     "paused-balance": Recipe("a balance to be resumed", paused_balance, "-n 4k"),
+    "forest": Recipe("200 subvolumes in each other", forest, "-n 4k", after=on_its_way_out),
     "half-deleted": Recipe("subvolumes on their way out, drop_progress", half_deleted, "-n 4k", after=half_way),
     "orphans": Recipe("unlinked but open", orphans, midflight=True),
     "log": Recipe("a waiting log: data and attributes", log, "", "commit=3000", midflight=True),

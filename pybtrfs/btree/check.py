@@ -6,7 +6,7 @@ It does not raise, print or repair: the strict reader raises the first problem, 
 `btrfs_check_leaf` that concerns item headers.)
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import add, lt
 from typing import NamedTuple
 
@@ -30,9 +30,12 @@ class Expected(NamedTuple):
 ANYTHING = Expected()
 
 
-def problems(block: Block, fsid: bytes, sectorsize: int, expected: Expected = ANYTHING) -> Iterator[str]:
-    """What is wrong with a block whose checksum holds; each a line without the block's address."""
-    yield from _header_problems(block, fsid)
+def problems(block: Block, fsids: Sequence[bytes], sectorsize: int, expected: Expected = ANYTHING) -> Iterator[str]:
+    """What is wrong with a block whose checksum holds; each a line without the block's address.
+
+    `fsids`: what blocks may carry, the filesystem's own first, then those of the seeds that it was grown on.
+    """
+    yield from _header_problems(block, fsids)
     yield from (_leaf_problems(block) if block.is_leaf else _node_problems(block, sectorsize))
     yield from disagreements(block, expected)
 
@@ -59,12 +62,12 @@ def disagreements(block: Block, expected: Expected) -> Iterator[str]:
         yield f"last key is {_text(block.keys[-1])}, the next block begins at {_text(end)}"
 
 
-def _header_problems(block: Block, fsid: bytes) -> Iterator[str]:
+def _header_problems(block: Block, fsids: Sequence[bytes]) -> Iterator[str]:
     header = block.header
     if header.bytenr != block.bytenr:
         yield f"it says that its address is {header.bytenr}"
-    if header.fsid != fsid:
-        yield f"fsid is {header.fsid.hex()}, expected {fsid.hex()}"
+    if header.fsid not in fsids:
+        yield f"fsid is {header.fsid.hex()}, expected {fsids[0].hex()}"
     if header.level >= MAX_LEVEL:
         yield f"level is {header.level}, expected below {MAX_LEVEL}"
     if not header.flags & HEADER_FLAG_WRITTEN:

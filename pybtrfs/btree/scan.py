@@ -5,7 +5,7 @@ consumer works on whole columns (`batch.key["objectid"]`) and gathers structures
 positions in `batch.data_at`, at whatever alignment.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pybtrfs.btree.block import Block
@@ -37,13 +37,14 @@ def scan(tree: Tree, batch_blocks: int = BATCH_BLOCKS) -> Iterator[LeafBatch]:
     for leaf in tree.leaves():
         leaves.append(leaf)
         if len(leaves) == batch_blocks:
-            yield _batch(leaves)
+            yield batch(leaves)
             leaves = []
     if leaves:
-        yield _batch(leaves)
+        yield batch(leaves)
 
 
-def _batch(leaves: list[Block]) -> LeafBatch:
+def batch(leaves: Sequence[Block]) -> LeafBatch:
+    """At least one leaf, of whatever trees, as columns."""
     import numpy as np  # noqa: PLC0415  start-up
 
     counts = np.array([leaf.nritems for leaf in leaves], np.int64)
@@ -62,3 +63,12 @@ def _batch(leaves: list[Block]) -> LeafBatch:
         data_at.astype(np.uint64),
         items["size"],
     )
+
+
+def gather(buffer: bytes, at: "Array", dtype: "np.dtype[Any]") -> "Array":
+    """The structures at byte positions of a buffer, which must hold each whole, as a new array."""
+    import numpy as np  # noqa: PLC0415  start-up
+
+    rows = at.astype(np.int64)[:, np.newaxis] + np.arange(dtype.itemsize)
+    found: Array = np.frombuffer(buffer, np.uint8)[rows].view(dtype)[:, 0]
+    return found

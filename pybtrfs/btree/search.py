@@ -50,13 +50,13 @@ class Tree:
 
     def find(self, key: Key) -> Item | None:
         """The item with exactly this key."""
-        leaf = self._leaf_for(key)
+        leaf = self.block_for(key)
         slot = bisect_left(leaf.key_tuples, key)
         return leaf.item(slot) if slot < leaf.nritems and leaf.key_tuples[slot] == key else None
 
     def find_last(self, last: Key, first: Key = MIN_KEY) -> Item | None:
         """The item with the greatest key from `first` to `last`."""
-        leaf = self._leaf_for(last)
+        leaf = self.block_for(last)
         slot = bisect_right(leaf.key_tuples, last) - 1
         if slot >= 0:
             return leaf.item(slot) if leaf.key_tuples[slot] >= first else None
@@ -112,15 +112,17 @@ class Tree:
         leaf, end = self._last
         return leaf.nritems > 0 and leaf.key_tuples[0] <= key < end
 
-    def _leaf_for(self, key: Key) -> Block:
-        if self._last is not None and self._holds(key):
+    def block_for(self, key: Key, level: int = 0) -> Block:
+        """The block of a level in which `key` has or would have its place; the root block where that is lower."""
+        if level == 0 and self._last is not None and self._holds(key):
             return self._last[0]
         block, end = self.root_block(), MAX_KEY
-        while not block.is_leaf:
+        while block.level > level:
             slot = max(0, bisect_right(block.keys, key) - 1)
             end = block.keys[slot + 1] if slot + 1 < block.nritems else end
             block = self._child(block, slot, end)
-        self._last = block, end
+        if block.is_leaf:
+            self._last = block, end
         return block
 
     def _walk(

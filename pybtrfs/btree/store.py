@@ -5,7 +5,7 @@ A block that comes from the cache is still compared with what its parent says of
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from pybtrfs.btree.block import Block
@@ -25,7 +25,7 @@ class Copies(Protocol):
     @property
     def sectorsize(self) -> int: ...
     @property
-    def block_fsid(self) -> bytes: ...
+    def block_fsids(self) -> Sequence[bytes]: ...
     @property
     def csum_type(self) -> CsumType: ...
     def copies(self, logical: int, length: int) -> Iterator[tuple[str, bytes | None]]:
@@ -87,7 +87,7 @@ class BlockStore:
             problem = checksum_problem(block, self.volume.csum_type)
             if problem is None:
                 error = CorruptError
-                problem = next(problems(block, self.volume.block_fsid, self.volume.sectorsize, expected), None)
+                problem = next(problems(block, self.volume.block_fsids, self.volume.sectorsize, expected), None)
             if problem is None:
                 return block
             found.append(f"{place}: {problem}")

@@ -1,15 +1,17 @@
-"""How commands take a place inside an image: IMAGE:/PATH, with `--subvolid`."""
+"""How commands take places inside images: IMAGE:/PATH, with `--subvolid`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from pybtrfs.commands._image import image_options, open_image, split_place
-from pybtrfs.commands._names import unescape_name
+from pybtrfs.commands._image import image_options, open_image, split_place, where_options
+from pybtrfs.commands._names import escape_name, unescape_name
 from pybtrfs.commands._session import Session
-from pybtrfs.errors import NotFoundError
+from pybtrfs.commands._types import IMAGE
+from pybtrfs.errors import CorruptError, NotFoundError, PybtrfsError, UsageError
 from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.fs.inode import TOP, Place
 from pybtrfs.fs.path import resolve, subvolume_place
@@ -18,10 +20,45 @@ from pybtrfs.volume.opening import Where
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+_subvolid = click.option("--subvolid", type=int, help="Begin paths at this subvolume, not at the top level.")
+
+
 def place_options(function: F) -> F:
     """IMAGE:/PATH and the options that say where it begins; for `open_place`."""
-    subvolid = click.option("--subvolid", type=int, help="Begin paths at this subvolume, not at the top level.")
-    return image_options(subvolid(function))
+    return image_options(_subvolid(function))
+
+
+def places_options(function: F) -> F:
+    """One IMAGE:/PATH or several, and the same options; for `open_places`."""
+    places = click.argument("places", metavar="IMAGE:/PATH...", nargs=-1, required=True, type=IMAGE)
+    return where_options(places(_subvolid(function)))
+
+
+class Spot(NamedTuple):
+    """A place that was named on the command line: the inode that `path` leads to, seen from `start`."""
+
+    image: str
+    filesystem: Filesystem
+    place: Place
+    path: bytes  # with a slash in front
+    start: Place
+
+    def typed(self, below: bytes = b"") -> bytes:
+        """What would be typed for it, or for what stands at a path below it."""
+        return os.fsencode(self.image) + b":" + self.at(below)
+
+    def shown(self, below: bytes = b"") -> str:
+        """The same, safe on a terminal; a name that cannot be shown is escaped so that it can be typed."""
+        return escape_name(self.typed(below))
+
+    def at(self, below: bytes) -> bytes:
+        """The path of what stands at a path below this place."""
+        return self.path if not below else (self.path if self.path.endswith(b"/") else self.path + b"/") + below
+
+    def damage(self, session: Session) -> Callable[[bytes, CorruptError], None]:
+        """What takes damage below this place: it is named, and the exit status will be 1."""
+        complain = session.complainer(self.image)
+        return lambda below, error: complain(f"{escape_name(self.at(below))}: {error}")
 
 
 @contextmanager
@@ -50,3 +87,35 @@ def find_place(
         if path == typed:
             raise
     return resolve(filesystem, path, start, follow=follow), path
+
+
+@contextmanager
+def open_places(
+    session: Session, typed: Sequence[str], where: dict[str, Any], *, follow: bool = True
+) -> Iterator[list[Spot]]:
+    """The places that were named; each image is opened once. What is not there is told, and the others remain."""
+    options, subvolid = {name: where[name] for name in Where._fields}, where["subvolid"]
+    with ExitStack() as stack:
+        opened: dict[str, Filesystem | None] = {}
+        spots = []
+        for image, path in map(split_place, typed):
+            with going_on(session, image):
+                if image not in opened:
+                    opened[image] = None
+                    opened[image] = stack.enter_context(open_image(session, image, options))
+                filesystem = opened[image]
+                if filesystem is not None:
+                    start = TOP if subvolid is None else subvolume_place(filesystem, subvolid)
+                    spots.append(Spot(image, filesystem, *find_place(filesystem, path, subvolid, follow=follow), start))
+        yield spots
+
+
+@contextmanager
+def going_on(session: Session, image: str) -> Iterator[None]:
+    """An error within, other than of usage, is told as one of `image`, and the exit status will be 1."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except PybtrfsError as error:
+        session.complainer(image)(str(error))

@@ -57,7 +57,8 @@ class Session:
         def complain(text: str) -> None:
             self.failed = True
             sys.stdout.flush()
-            click.echo(f"pybtrfs: {escape(image)}: {escape(text)}", err=True)
+            said = text if text.startswith((f"{image}: ", f"{image} at ")) else f"{image}: {text}"
+            click.echo(f"pybtrfs: {escape(said)}", err=True)
 
         return complain
 
@@ -81,6 +82,15 @@ class Session:
 
         document = {"__header": {"version": "1"}, name: value}
         sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=True) + "\n")
+
+    def print_json_rows(self, name: str, rows: Iterable[Any]) -> None:
+        """The same with a list under `name`, written a row at a time, so that it may be long."""
+        import json  # noqa: PLC0415  start-up
+
+        sys.stdout.write(f'{{"__header": {{"version": "1"}}, {json.dumps(name)}: [')
+        for number, row in enumerate(rows):
+            sys.stdout.write((",\n" if number else "\n") + json.dumps(row))
+        sys.stdout.write("\n]}\n")
 
     def print_lines(self, lines: Iterable[str]) -> None:
         sys.stdout.writelines(f"{line}\n" for line in lines)
@@ -160,6 +170,15 @@ def naming(image: str) -> Iterator[None]:
         if str(error).startswith(image):
             raise
         raise type(error)(f"{image}: {error}") from None
+
+
+def write_text(file: str, text: str) -> None:
+    """Write a whole file in UTF-8, or standard output for `-`."""
+    if file == "-":
+        sys.stdout.write(text)
+        return
+    with open(file, "w", encoding="utf-8") as stream:  # noqa: PTH123  names may be any bytes
+        stream.write(text)
 
 
 def escape(text: str | bytes) -> str:

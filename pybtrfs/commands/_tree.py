@@ -10,13 +10,20 @@ from pybtrfs.commands._session import SESSION_OPTIONS, Session
 
 COMMANDS = {
     "mkfs": ("pybtrfs.commands.mkfs", "Make a filesystem in an image file or block device."),
+    "du": ("pybtrfs.commands.du", "Print the space that files take, or what deleting them would free."),
     "filesystem": ("pybtrfs.commands.filesystem", "Show label, devices and the use of space."),
+    "device": ("pybtrfs.commands.device", "Show the devices' error counters and what block groups take of them."),
     "inspect": ("pybtrfs.commands.inspect", "Show structures as they stand: superblock and trees."),
     "subvolume": ("pybtrfs.commands.subvolume", "List subvolumes and show one."),
     "uuid": ("pybtrfs.commands.uuid", "Look subvolumes up by UUID through the UUID tree."),
     "log": ("pybtrfs.commands.log", "Show what the tree log holds."),
     "restore": ("pybtrfs.commands.restore", "Restore files into a directory."),
     "export-tar": ("pybtrfs.commands.export_tar", "Export files as a tar archive."),
+    "ls": ("pybtrfs.commands.ls", "List directories and files."),
+    "cat": ("pybtrfs.commands.cat", "Print what is in files, verified."),
+    "stat": ("pybtrfs.commands.stat", "Show all that is known of a file."),
+    "find": ("pybtrfs.commands.find", "Find files by name, type, size, time and more."),
+    "tree": ("pybtrfs.commands.tree", "Draw directories as a tree."),
     "completion": ("pybtrfs.commands.completion", "Print the shell's completion script."),
 }
 ALIASES = {"inspect-internal": "inspect"}

@@ -38,6 +38,19 @@ class _Size(click.ParamType[int]):
             self.fail(str(error), param, ctx)
 
 
+class _Number(click.ParamType[int]):
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            number = int(str(value), 0)
+        except ValueError:
+            number = -1
+        if not 0 <= number < 2**64:
+            self.fail(f"'{value}' is not a number of up to 64 bits (decimal, or hexadecimal behind 0x)", param, ctx)
+        return number
+
+
 class _Uuid(click.ParamType[bytes]):
     name = "uuid"
 
@@ -92,5 +105,6 @@ class SortOrder(click.ParamType[list[tuple[str, bool]]]):
 IMAGE = click.Path(readable=False)
 """A path; that it can be read is for the device to say, with its own exit status."""
 SIZE = _Size()
+NUMBER = _Number()
 UUID = _Uuid()
 BYTES = _Bytes()

@@ -1,17 +1,17 @@
 """`filesystem show | df | usage | label`, as `btrfs filesystem` prints them, of a filesystem that is not mounted."""
 
-import os
 from typing import Any
 
 import click
 
-from pybtrfs.commands._image import image_options, open_image
+from pybtrfs.commands._image import image_options, open_image, places
 from pybtrfs.commands._session import Session, define, escape
 from pybtrfs.commands._tree import group
 from pybtrfs.commands._units import short_unit_options, unit_options, units_of
-from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.fs.space import devices, extents, global_reserve, usages
-from pybtrfs.render.filesystems import df_json, df_lines, show_json, show_lines, usage_lines
+from pybtrfs.fs.usage import Space
+from pybtrfs.render.filesystems import df_json, df_lines, show_json, show_lines
+from pybtrfs.render.usage import several_profiles_text, usage_json, usage_lines
 
 command = group("filesystem")
 _LETTERS = {"help_option_names": ["--help"]}
@@ -25,12 +25,12 @@ def show(session: Session, image: str, **options: Any) -> None:
     units = units_of(options)
     with open_image(session, image, options) as filesystem:
         sb, found = filesystem.superblock, devices(filesystem)
-        places = _places(filesystem)
+        where = places(filesystem)
     label = sb.label_bytes
     if session.json:
-        session.print_json("filesystem-show", show_json(sb, label, found, places))
+        session.print_json("filesystem-show", show_json(sb, label, found, where))
     else:
-        session.print_lines(show_lines(sb, label, found, places, units, escape))
+        session.print_lines(show_lines(sb, label, found, where, units, escape))
 
 
 @define(command, "df", context_settings=_LETTERS)
@@ -40,7 +40,9 @@ def df(session: Session, image: str, **options: Any) -> None:
     """Print how much of the block groups of each type and profile is used."""
     units = units_of(options)
     with open_image(session, image, options) as filesystem:
-        found, reserve = usages(filesystem), global_reserve(filesystem)
+        found, reserve = usages(extents(filesystem)), global_reserve(filesystem)
+    if text := several_profiles_text(found):
+        session.notice(f"{image}: {text}")
     if session.json:
         session.print_json("filesystem-df", df_json(found, reserve))
     else:
@@ -49,20 +51,17 @@ def df(session: Session, image: str, **options: Any) -> None:
 
 @define(command, "usage", context_settings=_LETTERS)
 @short_unit_options
+@click.option("-T", "table", is_flag=True, help="Print a table: a row for each device.")
 @image_options
-def usage(session: Session, image: str, **options: Any) -> None:
+def usage(session: Session, image: str, table: bool, **options: Any) -> None:
     """Print how the devices' space is divided, and how much is left."""
     units = units_of(options)
     with open_image(session, image, options) as filesystem:
-        found, reserve = usages(filesystem), global_reserve(filesystem)
-        taken, items = list(extents(filesystem)), devices(filesystem)
-        sizes = {devid: device.size for devid, device in filesystem.volume.devices.items()}
-        places = _places(filesystem)
+        space, where = Space(filesystem), places(filesystem)
     if session.json:
-        rows = show_json(filesystem.superblock, filesystem.superblock.label_bytes, items, places)["devices"]
-        session.print_json("filesystem-usage", {"devices": rows, "groups": df_json(found, reserve)})
+        session.print_json("filesystem-usage", usage_json(space, where))
     else:
-        session.print_lines(usage_lines(found, taken, items, sizes, places, reserve, units, escape))
+        session.print_lines(usage_lines(space, where, units, escape, table=table))
 
 
 @define(command, "label")
@@ -77,8 +76,3 @@ def label(session: Session, image: str, **where: Any) -> None:
         session.print_json("filesystem-label", bytes_field("label", found))
     else:
         click.echo(escape(found))
-
-
-def _places(filesystem: Filesystem) -> dict[int, str]:
-    """Where each device that was given is, by its devid."""
-    return {devid: os.path.realpath(device.name) for devid, device in filesystem.volume.devices.items()}

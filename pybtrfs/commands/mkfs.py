@@ -2,8 +2,9 @@
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -15,13 +16,20 @@ from pybtrfs.mkfs.options import Request, feature_lines, resolve
 from pybtrfs.mkfs.plan import plan, seeded_uuids
 from pybtrfs.render.mkfs import summary_json, summary_lines
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 
 def _list_features(ctx: click.Context, param: click.Parameter, lists: tuple[str, ...]) -> tuple[str, ...]:
-    """`-O list-all` needs no image."""
+    """`-O list-all` and `-R list-all` need no image."""
     if "list-all" in ",".join(lists).split(","):
-        click.echo("\n".join(feature_lines()))
+        click.echo("\n".join(feature_lines(runtime=param.name == "runtime_features")))
         ctx.exit()
     return lists
+
+
+def _features_option(*spellings: str, **settings: Any) -> Callable[[F], F]:
+    settings |= {"multiple": True, "metavar": "LIST", "is_eager": True, "callback": _list_features}
+    return click.option(*spellings, **settings)
 
 
 @define(name="mkfs")
@@ -38,17 +46,8 @@ def _list_features(ctx: click.Context, param: click.Parameter, lists: tuple[str,
 @click.option(
     "--csum", "--checksum", metavar="TYPE", default="crc32c", help="crc32c, xxhash, sha256 or blake2 (crc32c)."
 )
-@click.option(
-    "-O",
-    "--features",
-    "-R",
-    "--runtime-features",
-    multiple=True,
-    metavar="LIST",
-    is_eager=True,
-    callback=_list_features,
-    help="Features to set, or with ^ to clear, with commas; list-all lists them.",
-)
+@_features_option("-O", "--features", help="Features to set, or with ^ to clear, with commas; list-all lists them.")
+@_features_option("-R", "--runtime-features", help="Deprecated: the same for quota and free-space-tree.")
 @click.option(
     "--reproducible", is_flag=True, help="Same options and sizes, same bytes (also by SOURCE_DATE_EPOCH, the time)."
 )

@@ -18,8 +18,17 @@ from pybtrfs.fs.quota import find_qgroup
 from pybtrfs.fs.subvolume import TOP_LEVEL, Subvolume, Subvolumes
 from pybtrfs.fs.uuidtree import UuidTree
 from pybtrfs.render.json_values import bytes_field
-from pybtrfs.render.subvolumes import Columns, Row, list_lines, show_lines, subvolume_json, table_cells, table_lines
-from pybtrfs.render.tables import write_table
+from pybtrfs.render.subvolumes import (
+    Columns,
+    Row,
+    list_lines,
+    show_lines,
+    subvolume_json,
+    table_cells,
+    table_lines,
+    tree_lines,
+)
+from pybtrfs.render.tables import can_print, write_table
 
 command = group("subvolume")
 
@@ -61,7 +70,8 @@ class _Bound(click.ParamType[Callable[[int], bool]]):
 @click.option("-G", "gen", type=_Bound(), help="Only of this generation; +N at least, -N at most.")
 @click.option("-C", "ogen", type=_Bound(), help="Only of this generation at creation; +N, -N alike.")
 @click.option("--sort", "orders", type=SortOrder(*_SORT_KEYS), multiple=True, help="Order of the rows (rootid).")
-def list_subvolumes(session: Session, image: str, table: bool, **options: Any) -> None:
+@click.option("--tree", "as_tree", is_flag=True, help="Print each below the one that holds it.")
+def list_subvolumes(session: Session, image: str, table: bool, as_tree: bool, **options: Any) -> None:
     """List the subvolumes and snapshots of IMAGE, the top level left out.
 
     IMAGE may be IMAGE:/PATH: paths are then as seen from the subvolume that holds PATH, where they lead below it.
@@ -70,6 +80,8 @@ def list_subvolumes(session: Session, image: str, table: bool, **options: Any) -
     wanted = _Wanted(**{name: options.pop(name) for name in _Wanted._fields})
     keys = [key for order in options.pop("orders") for key in order]
     everything, below = options.pop("everything"), options.pop("below")
+    if as_tree and (table or everything or below or wanted.deleted):
+        raise UsageError("--tree goes with none of -a, -d, -o and -t")
     chosen = {name: options.pop(name) for name in Columns._fields if name != "otime"}
     columns = Columns(**chosen, otime=wanted.snapshots)
     columns = columns._replace(ogeneration=columns.ogeneration or wanted.snapshots or wanted.ogen is not None)
@@ -77,22 +89,42 @@ def list_subvolumes(session: Session, image: str, table: bool, **options: Any) -
     image, path = split_place(image)
     with open_image(session, image, options) as filesystem:
         top = resolve(filesystem, path).subvolume_id
-        subvolumes = Subvolumes(filesystem)
-        found = [subvolume for subvolume in subvolumes if subvolume.id != TOP_LEVEL and wanted(subvolume)]
+        subvolumes = Subvolumes(filesystem, session.complainer(image))
+        found = [subvolume for subvolume in subvolumes if subvolume.id != TOP_LEVEL and wanted(subvolumes, subvolume)]
         if everything:
             rows = [(s, b"" if s.parent == top else b"<FS_TREE>/", subvolumes.path(s)) for s in found]
         elif below:
             rows = [(s, b"", subvolumes.path(s)) for s in found if s.parent == top]
         else:
             rows = [(s, b"", subvolumes.path(s, top)) for s in found]
-    _print_list(session, [(s, mark + path) for s, mark, path in rows], keys, columns, table=table)
+        if as_tree and not session.json:
+            _print_tree(session, subvolumes, top, _sorted([(s, path) for s, _, path in rows], keys), columns)
+            return
+    _print_list(session, _sorted([(s, mark + path) for s, mark, path in rows], keys), columns, table=table)
 
 
-def _print_list(
-    session: Session, rows: list[Row], keys: list[tuple[str, bool]], columns: Columns, *, table: bool
-) -> None:
+def _print_tree(session: Session, subvolumes: Subvolumes, top: int, rows: list[Row], columns: Columns) -> None:
+    """The rows as a tree, with what leads to them from the subvolume `top`."""
+    below: dict[int, list[Row]] = {}
+    drawn: set[int] = set()
+    for subvolume, _ in rows:
+        while subvolume.parent is not None and subvolume.id != top and subvolume.id not in drawn:
+            drawn.add(subvolume.id)
+            below.setdefault(subvolume.parent, []).append((subvolume, subvolumes.path(subvolume, subvolume.parent)))
+            subvolume = subvolumes.get(subvolume.parent)
+    root = subvolumes.get(top)
+    name = b"<FS_TREE>" if top == TOP_LEVEL else subvolumes.path(root)
+    ascii_only = not can_print("├└│", sys.stdout.encoding)
+    session.print_lines(tree_lines((root, name), below, columns, escape, ascii_only=ascii_only))
+
+
+def _sorted(rows: list[Row], keys: list[tuple[str, bool]]) -> list[Row]:
     for name, descending in reversed(keys):
         rows.sort(key=_SORT_KEYS[name], reverse=descending)
+    return rows
+
+
+def _print_list(session: Session, rows: list[Row], columns: Columns, *, table: bool) -> None:
     if session.json:
         session.print_json("subvolume-list", [subvolume_json(*row) for row in rows])
     elif sys.stdout.isatty() and rows and not table:
@@ -150,11 +182,11 @@ class _Wanted(NamedTuple):
     gen: Callable[[int], bool] | None
     ogen: Callable[[int], bool] | None
 
-    def __call__(self, subvolume: Subvolume) -> bool:
+    def __call__(self, subvolumes: Subvolumes, subvolume: Subvolume) -> bool:
         root = subvolume.root
         return (
-            (subvolume.parent is None) == self.deleted
-            and (any(root.parent_uuid) or not self.snapshots)
+            (subvolumes.find_path(subvolume) is None) == self.deleted
+            and (subvolume.key_offset != 0 or not self.snapshots)
             and (root.read_only or not self.read_only)
             and (self.gen is None or self.gen(root.generation))
             and (self.ogen is None or self.ogen(subvolume.created))

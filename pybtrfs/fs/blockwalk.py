@@ -73,7 +73,7 @@ def read_block(store: BlockStore, bytenr: int, expected: Expected = ANYTHING) ->
     block = read_damaged(store, bytenr)
     if block is not None and checksum_problem(block, store.volume.csum_type) is None:
         header = block.header
-        ours = header.bytenr == bytenr and header.fsid == store.volume.block_fsid
+        ours = header.bytenr == bytenr and header.fsid in store.volume.block_fsids
         if ours and not any(disagreements(block, expected._replace(first_key=None, end=None))):
             yield block
 

@@ -152,3 +152,28 @@ def _regular_problems(extent: FileExtent, file_offset: int, sectorsize: int) -> 
 
 def _place_of(item: Item) -> str:
     return f"leaf {item.bytenr} slot {item.slot}"
+
+
+class Tally(NamedTuple):
+    """How many file extents of each kind a file has; `compressed` by the number of the algorithm."""
+
+    regular: int
+    inline: int
+    preallocated: int
+    holes: int  # those that an item says
+    compressed: dict[int, int]
+
+
+def tally(filesystem: Filesystem, place: Place, trouble: Trouble | None = None) -> Tally:
+    """Counts the file extents of all that a file has, also behind its end; `trouble` as in `segments`."""
+    counts, compressed = dict.fromkeys(Tally._fields[:-1], 0), dict[int, int]()
+    for _, extent in file_extents(filesystem, place, 0, c.S64_MAX, trouble):
+        if isinstance(extent, InlineExtent):
+            counts["inline"] += 1
+        elif not extent.disk_bytenr:
+            counts["holes"] += 1
+        else:
+            counts["preallocated" if extent.type == c.FILE_EXTENT_PREALLOC else "regular"] += 1
+        if extent.compression:
+            compressed[extent.compression] = compressed.get(extent.compression, 0) + 1
+    return Tally(**counts, compressed=compressed)

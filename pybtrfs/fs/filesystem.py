@@ -18,7 +18,8 @@ from pybtrfs.ondisk.key import Key
 from pybtrfs.ondisk.root import ROOT_ITEM, RootItem, effective
 from pybtrfs.ondisk.superblock import Superblock
 from pybtrfs.ondisk.uuid import uuid_text
-from pybtrfs.volume.opening import ANYWHERE, Where, open_volume
+from pybtrfs.volume.device import Device
+from pybtrfs.volume.opening import ANYWHERE, Where, name_of, open_volume
 from pybtrfs.volume.volume import Volume, unknown_compat_ro
 
 _MOST_NOTICES = 10
@@ -27,31 +28,47 @@ LOG_WAITS = "a tree log waits to be replayed; what is shown is the state without
 
 
 def open_filesystem(
-    path: str, where: Where = ANYWHERE, notice: Callable[[str], None] = lambda text: None
+    image: str | Device, where: Where = ANYWHERE, notice: Callable[[str], None] = lambda text: None
 ) -> "Filesystem":
-    """The filesystem in an image file or block device, for reading.
+    """The filesystem in an image, for reading: a file or block device by its path, a URL that fsspec knows, a device.
+
+    A device that is given is closed with the filesystem.
 
     `notice` takes lines that a user should see: a mirror superblock in use, a partition chosen, a log that
     waits, an image that the kernel holds. Raises `DeviceError`, `NotBtrfsError`, `UnsupportedError`, `CorruptError`.
     """
-    volume = open_volume(path, where, notice)
+    path, volume = name_of(image), open_volume(image, where, notice)
     try:
         filesystem = Filesystem(volume)
         filesystem.refuse_strangers()
     except BaseException as error:
         volume.close()
-        if isinstance(error, PybtrfsError) and not str(error).startswith(path):
+        if isinstance(error, PybtrfsError) and not str(error).startswith((path, *map(name_of, where.devices))):
             raise type(error)(f"{path}: {error}") from None
         raise
     for problem in (*filesystem.chunk_problems[:_MOST_NOTICES], *_under_way(filesystem.superblock)):
         notice(f"{path}: {problem}")
     for devid, item in filesystem.missing_devices():
-        notice(f"{path}: devid {devid} (uuid {uuid_text(item.uuid)}) is missing")
+        seed = "" if item.fsid == filesystem.superblock.block_fsid else f", of the seed {uuid_text(item.fsid)}"
+        notice(f"{path}: devid {devid} (uuid {uuid_text(item.uuid)}{seed}) is missing")
     for name in unknown_compat_ro(volume.superblock):
         notice(f"{path}: read-only: {name}")
     if volume.superblock.log_root:
         notice(f"{path}: {LOG_WAITS}")
     return filesystem
+
+
+def _mismatches(ours: Superblock, known: DevItem, main: Superblock) -> Iterator[str]:
+    """Where a member's superblock is not what the chunk tree knows of the device."""
+    uuid, devid = ours.dev_item.uuid, known.devid
+    if (ours.fsid, ours.metadata_uuid) != (main.fsid, main.metadata_uuid):  # it is a seed
+        if (ours.block_fsid, uuid) != (known.fsid, known.uuid):
+            theirs = f"devid {devid} is of {uuid_text(known.fsid)} (uuid {uuid_text(known.uuid)})"
+            yield f"is of another filesystem: a seed, fsid {uuid_text(ours.fsid)} (uuid {uuid_text(uuid)}), {theirs}"
+        elif ours.generation != known.generation:
+            yield f"is a seed of generation {ours.generation}, the filesystem was grown on it at {known.generation}"
+    if uuid != known.uuid:
+        yield f"devid {devid} has uuid {uuid_text(uuid)}, the filesystem knows {uuid_text(known.uuid)}"
 
 
 def _under_way(superblock: Superblock) -> Iterator[str]:
@@ -83,6 +100,7 @@ class Filesystem:
                 self._add_chunk(item)
         devices = Key(c.DEV_ITEMS_OBJECTID, c.DEV_ITEM_KEY, 0), Key(c.DEV_ITEMS_OBJECTID, c.DEV_ITEM_KEY, c.U64_MAX)
         self.device_items = {item.key.offset: item.read(DEV_ITEM) for item in self.chunk_tree.items(*devices)}
+        self.volume.accept_seeds(item.fsid for item in self.device_items.values())
 
     def _add_chunk(self, item: Item) -> None:
         try:
@@ -108,13 +126,11 @@ class Filesystem:
     def refuse_strangers(self) -> None:
         """`RefusedError` where a device is not the one that the chunk tree knows under its devid."""
         for devid, device in self.volume.devices.items():
-            if devid not in self.device_items:
+            known, ours = self.device_items.get(devid), self.volume.superblocks.get(devid)
+            if known is None:
                 raise RefusedError(f"{device.name}: is devid {devid}, which the filesystem does not have")
-            ours, known = self.volume.device_uuids.get(devid), self.device_items[devid].uuid
-            if ours not in (None, known):
-                raise RefusedError(
-                    f"{device.name}: devid {devid} has uuid {uuid_text(ours)}, the filesystem knows {uuid_text(known)}"
-                )
+            for problem in _mismatches(ours, known, self.superblock) if ours else ():
+                raise RefusedError(f"{device.name}: {problem}")
 
     @property
     def log_root_tree(self) -> Tree | None:

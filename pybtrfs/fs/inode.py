@@ -39,7 +39,7 @@ def get_inode(filesystem: Filesystem, place: Place) -> InodeItem:
         return _left_over(filesystem, place)
     tree = filesystem.find_tree(place.subvolume_id)
     if tree is None:
-        raise CorruptError(f"{place}: there is no tree with this id")
+        raise CorruptError(f"{place}: a name leads to the subvolume, which has no root item")
     item = tree.find(Key(place.ino, c.INODE_ITEM_KEY, 0))
     if item is None:
         raise CorruptError(f"{place}: has no inode item")

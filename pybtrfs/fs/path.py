@@ -6,7 +6,7 @@ never leads above that.
 
 import stat
 
-from pybtrfs.errors import CorruptError, NotFoundError
+from pybtrfs.errors import CorruptError, NotDirectoryError, NotFoundError
 from pybtrfs.fs.directory import Entry, find_dir_item, find_entry
 from pybtrfs.fs.file import read_symlink
 from pybtrfs.fs.filesystem import Filesystem
@@ -20,7 +20,7 @@ _LONGEST = 16384  # bytes of a path with the targets of links in it; a host's PA
 def resolve(filesystem: Filesystem, path: bytes, start: Place = TOP, *, follow: bool = True) -> Place:
     """What stands at `path`, seen from `start`; without `follow`, a symbolic link at its end is what is found.
 
-    Raises `NotFoundError` that names the first part which does not exist.
+    Raises `NotFoundError` that names the first part which does not exist, `NotDirectoryError` where one goes no deeper.
     """
     way, shown = [start], list[bytes]()
     parts, links = _parts(path)[::-1], 0
@@ -44,7 +44,7 @@ def resolve(filesystem: Filesystem, path: bytes, start: Place = TOP, *, follow: 
         way.append(entry.place)
         shown.append(name)
     if path.endswith(b"/") and not stat.S_ISDIR(get_inode(filesystem, way[-1]).mode):
-        raise NotFoundError(f"{_shown(shown)}: not a directory")
+        raise NotDirectoryError(f"{_shown(shown)}: not a directory")
     return way[-1]
 
 
@@ -69,7 +69,7 @@ def _step(filesystem: Filesystem, directory: Place, name: bytes, shown: list[byt
         raise type(error)(f"{_shown([*shown, name])}: {error}") from None
     if entry is None:
         if not stat.S_ISDIR(get_inode(filesystem, directory).mode):
-            raise NotFoundError(f"{_shown(shown)}: not a directory")
+            raise NotDirectoryError(f"{_shown(shown)}: not a directory")
         raise NotFoundError(f"{_shown([*shown, name])}: no such file or directory")
     return entry
 

@@ -4,12 +4,14 @@ A device's DEV_ITEM stands in the chunk tree; a block group, in the extent tree 
 how much of its chunk is used.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from pybtrfs.btree.search import Tree
+from pybtrfs.errors import CorruptError
 from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.ondisk import constants as c
-from pybtrfs.ondisk.chunk import BLOCK_GROUP_ITEM, DEV_ITEM, BlockGroupItem, Chunk, DevItem
+from pybtrfs.ondisk.chunk import BLOCK_GROUP_ITEM, DEV_ITEM, Chunk, DevItem
 from pybtrfs.ondisk.key import Key
 from pybtrfs.volume.profiles import find_profile
 
@@ -40,20 +42,40 @@ def devices(filesystem: Filesystem) -> list[DevItem]:
     return [item.read(DEV_ITEM) for item in filesystem.chunk_tree.items(first, last)]
 
 
-def find_block_group(filesystem: Filesystem, start: int, length: int) -> BlockGroupItem | None:
-    """The block group of the chunk at a logical address."""
-    tree = filesystem.find_tree(c.BLOCK_GROUP_TREE_OBJECTID) or filesystem.tree(c.EXTENT_TREE_OBJECTID)
-    item = tree.find(Key(start, c.BLOCK_GROUP_ITEM_KEY, length))
-    return item.read(BLOCK_GROUP_ITEM) if item else None
+def extents(filesystem: Filesystem, complain: Callable[[str], None] | None = None) -> Iterator[Extent]:
+    """Each stripe of each chunk, in the order of the chunks' logical addresses.
 
-
-def extents(filesystem: Filesystem) -> Iterator[Extent]:
-    """Each stripe of each chunk, in the order of the chunks' logical addresses."""
+    Where the block groups cannot be read, `CorruptError`; or, with `complain`, a line about each place that is
+    damaged, and extents of which nothing is used.
+    """
+    used_of = _used_by_chunk(filesystem)
+    told: set[str] = set()
     for start, chunk in filesystem.volume.chunks:
-        group = find_block_group(filesystem, start, chunk.length)
-        used = group.used if group else 0
+        used = 0
+        try:
+            used = used_of(start, chunk.length)
+        except CorruptError as error:
+            if complain is None:
+                raise
+            if str(error) not in told:
+                told.add(str(error))
+                complain(str(error))
         for stripe in chunk.stripes:
             yield Extent(stripe.devid, stripe.offset, stripe_length(chunk), start, chunk, used)
+
+
+def _used_by_chunk(filesystem: Filesystem) -> Callable[[int, int], int]:
+    """What finds how many bytes of the chunk at an address are used; the tree is looked for when it is first called."""
+    tree: Tree | None = None
+
+    def used(start: int, length: int) -> int:
+        nonlocal tree
+        if tree is None:
+            tree = filesystem.find_tree(c.BLOCK_GROUP_TREE_OBJECTID) or filesystem.tree(c.EXTENT_TREE_OBJECTID)
+        item = tree.find(Key(start, c.BLOCK_GROUP_ITEM_KEY, length))
+        return item.read(BLOCK_GROUP_ITEM).used if item else 0
+
+    return used
 
 
 def stripe_length(chunk: Chunk) -> int:
@@ -65,14 +87,27 @@ def stripe_length(chunk: Chunk) -> int:
     return chunk.length // max(1, (chunk.num_stripes - profile.parity) // profile.sub_stripes)
 
 
-def usages(filesystem: Filesystem) -> list[Usage]:
-    """Sums by type and profile, in the order of their flags."""
+def usages(found: Iterable[Extent]) -> list[Usage]:
+    """Sums by type and profile, in the order in which the kernel lists them."""
     sums: dict[int, Usage] = {}
-    for start, chunk in filesystem.volume.chunks:
-        group = find_block_group(filesystem, start, chunk.length)
-        _, total, used = sums.get(chunk.type, Usage(chunk.type, 0, 0))
-        sums[chunk.type] = Usage(chunk.type, total + chunk.length, used + (group.used if group else 0))
-    return [sums[flags] for flags in sorted(sums)]
+    for extent in {extent.logical: extent for extent in found}.values():
+        flags, length = extent.chunk.type, extent.chunk.length
+        _, total, used = sums.get(flags, Usage(flags, 0, 0))
+        sums[flags] = Usage(flags, total + length, used + extent.used)
+    return sorted(sums.values(), key=lambda usage: by_type(usage.flags))
+
+
+def raw_sizes(found: Iterable[Extent]) -> dict[int, int]:
+    """The bytes on all devices that block groups take, by their flags."""
+    sums: dict[int, int] = {}
+    for extent in found:
+        sums[extent.chunk.type] = sums.get(extent.chunk.type, 0) + extent.length
+    return sums
+
+
+def by_type(flags: int) -> tuple[int, int]:
+    """The order of block groups: by type, then by profile."""
+    return flags & c.BLOCK_GROUP_TYPE_MASK, flags & c.BLOCK_GROUP_PROFILE_MASK
 
 
 def global_reserve(filesystem: Filesystem) -> int:

@@ -4,23 +4,21 @@ A subvolume's ROOT_BACKREF names the directory in its parent that holds it; from
 the parent's top directory, and the parent's own ROOT_BACKREF goes on from that, up to the top level (id 5).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from pybtrfs.btree.block import Item
 from pybtrfs.errors import CorruptError, NotFoundError
 from pybtrfs.fs.filesystem import Filesystem
+from pybtrfs.fs.names import LONGEST_PATH, directory_path
 from pybtrfs.ondisk import constants as c
-from pybtrfs.ondisk.inode import INODE_REF
 from pybtrfs.ondisk.key import Key
-from pybtrfs.ondisk.layout import Many
 from pybtrfs.ondisk.root import ROOT_REF, RootItem
 
 TOP_LEVEL = c.FS_TREE_OBJECTID
-_NAMES = Many(INODE_REF)
-_LONGEST = 16384  # bytes of a path; a host's PATH_MAX is a quarter of that
 DELETED = b"DELETED"
 """What stands for the path of a deleted subvolume, as btrfs-progs print it."""
+UNKNOWN = b"???"
+"""What stands for a directory whose name cannot be read."""
 
 
 class Subvolume(NamedTuple):
@@ -47,8 +45,10 @@ class Subvolume(NamedTuple):
 class Subvolumes:
     """The subvolumes of a filesystem, read once when asked and kept."""
 
-    def __init__(self, filesystem: Filesystem) -> None:
-        self._filesystem = filesystem
+    def __init__(self, filesystem: Filesystem, complain: Callable[[str], None] | None = None) -> None:
+        """`complain` is told, once, of damage that hides a directory, which is then called `UNKNOWN`; else an error."""
+        self._filesystem, self._complain = filesystem, complain
+        self._told: set[str] = set()
         self._known: dict[int, Subvolume] = {}
 
     def __iter__(self) -> Iterator[Subvolume]:
@@ -80,8 +80,8 @@ class Subvolumes:
             seen.add(subvolume.id)
             parts += (subvolume.name, subvolume.directory)
             length += len(subvolume.name) + len(subvolume.directory)
-            if length > _LONGEST:
-                raise CorruptError(f"subvolume {subvolume.id}: lies on a path of over {_LONGEST} bytes")
+            if length > LONGEST_PATH:
+                raise CorruptError(f"subvolume {subvolume.id}: lies on a path of over {LONGEST_PATH} bytes")
             if subvolume.parent == start:
                 return b"/".join(part for part in reversed(parts) if part)
             subvolume = self.get(subvolume.parent)
@@ -104,6 +104,18 @@ class Subvolumes:
         """The subvolumes whose parent_uuid is this one's uuid."""
         return (other for other in self if any(subvolume.root.uuid) and other.root.parent_uuid == subvolume.root.uuid)
 
+    def below(self, subvolume_id: int) -> Iterator[int]:
+        """The ids of all subvolumes within a subvolume, and within those, each once."""
+        seen, left = {subvolume_id}, [subvolume_id]
+        while left:
+            parent = left.pop()
+            first, last = Key(parent, c.ROOT_REF_KEY, 0), Key(parent, c.ROOT_REF_KEY, c.U64_MAX)
+            found = [item.key.offset for item in self._filesystem.root_tree.items(first, last)]
+            new = [number for number in found if number not in seen]
+            seen.update(new)
+            left += new
+            yield from new
+
     def _remember(self, key: Key, root_item: RootItem) -> Subvolume:
         subvolume = self._known.get(key.objectid)
         if subvolume is None:
@@ -117,37 +129,24 @@ class Subvolumes:
         last = Key(subvolume_id, c.ROOT_BACKREF_KEY, c.U64_MAX)
         for item in self._filesystem.root_tree.items(first, last):
             ref = item.read(ROOT_REF)
-            return item.key.offset, ref.name, directory_path(self._filesystem, item.key.offset, ref.dirid)
+            return item.key.offset, ref.name, self._directory(item.key.offset, ref.dirid)
         return None, b"", b""
+
+    def _directory(self, parent: int, dirid: int) -> bytes:
+        tree = self._filesystem.find_tree(parent)
+        try:
+            if tree is None:
+                raise CorruptError(f"subvolume {parent}: has no root item, yet it holds a subvolume's name")
+            return directory_path(tree, dirid)
+        except CorruptError as error:
+            if self._complain is None:
+                raise
+            if str(error) not in self._told:
+                self._told.add(str(error))
+                self._complain(str(error))
+            return UNKNOWN
 
 
 def is_subvolume_id(tree_id: int) -> bool:
     """Whether a tree with this id is a subvolume: the top level, or an id from 256 on that is not reserved."""
     return tree_id == TOP_LEVEL or c.FIRST_FREE_OBJECTID <= tree_id <= c.LAST_FREE_OBJECTID
-
-
-def directory_path(filesystem: Filesystem, subvolume_id: int, dirid: int) -> bytes:
-    """The path of a directory inside its subvolume, with no slash at either end; empty for the top directory."""
-    found = filesystem.find_tree(subvolume_id)
-    if found is None:
-        raise CorruptError(f"subvolume {subvolume_id}: has no root item, yet it holds a subvolume's name")
-    parts: list[bytes] = []
-    length = 0
-    while dirid != c.FIRST_FREE_OBJECTID:
-        if length > _LONGEST:
-            raise CorruptError(f"subvolume {subvolume_id}: directory {dirid} lies on a path of over {_LONGEST} bytes")
-        refs = found.items(Key(dirid, c.INODE_REF_KEY, 0), Key(dirid, c.INODE_REF_KEY, c.U64_MAX))
-        ref = next(refs, None)
-        if ref is None:
-            raise CorruptError(f"subvolume {subvolume_id}: directory {dirid} has no INODE_REF")
-        parts.append(_first_name(ref))
-        length += len(parts[-1]) + 1
-        dirid = ref.key.offset
-    return b"/".join(reversed(parts))
-
-
-def _first_name(item: Item) -> bytes:
-    names = item.read(_NAMES)
-    if not names:
-        raise CorruptError(f"leaf {item.bytenr} slot {item.slot}: an INODE_REF without a name")
-    return names[0].name

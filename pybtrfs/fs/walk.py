@@ -6,9 +6,10 @@ what it hides.
 
 import stat
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import NamedTuple
 
-from pybtrfs.errors import CorruptError, NotFoundError
+from pybtrfs.errors import CorruptError
 from pybtrfs.fs.directory import Entry, entries
 from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.fs.inode import Place, get_inode
@@ -27,6 +28,7 @@ class Found(NamedTuple):
     place: Place
     inode: InodeItem
     is_subvolume: bool
+    is_last: bool = False  # of its directory; known in an ordered walk only
 
     @property
     def name(self) -> bytes:
@@ -45,11 +47,13 @@ def walk(
     ordered: bool = False,
     deepest: int | None = None,
     cross: bool = True,
+    keep: Callable[[bytes, Entry], bool] | None = None,
 ) -> Generator[Found, bool | None, None]:
     """`start` and all below it. Where there is `damage`, it is told of what is lost; else that raises `CorruptError`.
 
     `ordered`: by name, not in the order of the directory. `deepest`: how many directories deep the walk goes.
-    `cross`: whether subvolumes below are entered. Send True to the iterator to have a directory left out.
+    `cross`: whether subvolumes below are entered. `keep`: which entries are looked at at all, by the
+    path of the directory and the entry. Send True to the iterator to have a directory left out.
     """
     told = _raise if damage is None else damage
     found = _look(filesystem, b"", 0, Entry(b"", start, 0, False), told)
@@ -72,14 +76,23 @@ def walk(
             continue
         if not found.place.is_left_over:
             entered.add(found.place)
-        stack.append(_inside(filesystem, found, told, tolerant=damage is not None, ordered=ordered))
+        below = _inside(filesystem, found, told, keep, tolerant=damage is not None, ordered=ordered)
+        stack.append(_marked(below) if ordered else below)
 
 
 def _inside(
-    filesystem: Filesystem, directory: Found, told: Damage, *, tolerant: bool, ordered: bool
+    filesystem: Filesystem,
+    directory: Found,
+    told: Damage,
+    keep: Callable[[bytes, Entry], bool] | None,
+    *,
+    tolerant: bool,
+    ordered: bool,
 ) -> Iterator[Found]:
     prefix = directory.path + b"/" if directory.path else b""
     found = entries(filesystem, directory.place, (lambda error: told(directory.path, error)) if tolerant else None)
+    if keep is not None:
+        found = filter(partial(keep, directory.path), found)
     for entry in sorted(found) if ordered else found:
         path = prefix + entry.name
         if len(path) > LONGEST_PATH:
@@ -90,14 +103,23 @@ def _inside(
             yield below
 
 
+def _marked(siblings: Iterator[Found]) -> Iterator[Found]:
+    """The last of them says that it is."""
+    held = None
+    for sibling in siblings:
+        if held is not None:
+            yield held
+        held = sibling
+    if held is not None:
+        yield held._replace(is_last=True)
+
+
 def _look(filesystem: Filesystem, path: bytes, depth: int, entry: Entry, told: Damage) -> Found | None:
     try:
         return Found(path, depth, entry.place, get_inode(filesystem, entry.place), entry.is_subvolume)
     except CorruptError as error:
         told(path, error)
-    except NotFoundError as error:  # a subvolume whose tree is gone
-        told(path, CorruptError(f"{entry.place}: {error}"))
-    return None
+        return None
 
 
 def _raise(path: bytes, error: CorruptError) -> None:

@@ -47,8 +47,9 @@ def open_target(
 ) -> Iterator[Target]:
     """The device at `path`, one of so many, of which the filesystem is to use `byte_count` bytes, or all.
 
-    A regular file that is missing is made, and one that is too short grows, to `byte_count`. `RefusedError`
-    where something lives there and `force` is not given, and always where the kernel holds it.
+    A regular file that is missing is made, and one that is too short grows, to `byte_count`; what was made is gone
+    again where the filesystem is not, be it for another device's sake. `RefusedError` where something lives there and
+    `force` is not given, and always where the kernel holds it.
     """
     made = _make_missing(path, options, byte_count, devices)
     device = FileDevice(path, writable=True)
@@ -65,7 +66,6 @@ def open_target(
             raise RefusedError(f"{path}: already holds: {names}; -f overwrites it")
         if size > device.size:
             device.resize(size)
-        made = False  # from here on the file is worth something
         yield Target(device, size, found)
     except BaseException:
         if made:

@@ -30,24 +30,30 @@ class Feature(NamedTuple):
     safe: str
     default: str  # "" where it is off by default
     meaning: str
+    unnamed: int = 0  # a bit of ours, where no superblock has one
+    runtime: bool = False  # `-R` knows it, too
 
 
 _ALWAYS = c.INCOMPAT_MIXED_BACKREF | c.INCOMPAT_BIG_METADATA
 _FREE_SPACE_TREE = c.COMPAT_RO_FREE_SPACE_TREE | c.COMPAT_RO_FREE_SPACE_TREE_VALID
 
+_QUOTA = 1
+
 FEATURES = (
     Feature("mixed-bg", c.INCOMPAT_MIXED_GROUPS, 0, "2.6.37", "2.6.37", "", "data and metadata in shared block groups"),
+    Feature("quota", 0, 0, "3.4", "", "", "accounts and limits of subvolumes (qgroups)", _QUOTA, runtime=True),
     Feature("extref", c.INCOMPAT_EXTENDED_IREF, 0, "3.7", "3.12", "3.12", "more hard links to a file in one directory"),
     Feature("raid56", c.INCOMPAT_RAID56, 0, "3.9", "", "", "raid5 and raid6 profiles"),
     Feature("skinny-metadata", c.INCOMPAT_SKINNY_METADATA, 0, "3.10", "3.18", "3.18", "short extent items"),
     Feature("no-holes", c.INCOMPAT_NO_HOLES, 0, "3.14", "4.0", "5.15", "holes in files take no items"),
-    Feature("free-space-tree", 0, _FREE_SPACE_TREE, "4.5", "4.9", "5.15", "free space kept in a tree"),
+    Feature("free-space-tree", 0, _FREE_SPACE_TREE, "4.5", "4.9", "5.15", "free space kept in a tree", runtime=True),
     Feature("raid1c34", c.INCOMPAT_RAID1C34, 0, "5.5", "", "", "raid1 with three or four copies"),
     Feature("block-group-tree", 0, c.COMPAT_RO_BLOCK_GROUP_TREE, "6.1", "6.6", "6.19", "a tree of block groups"),
+    Feature("squota", c.INCOMPAT_SIMPLE_QUOTA, 0, "6.7", "", "", "simple quotas: an extent counts for its first owner"),
 )
 BY_FEATURE_NAME = {feature.name: feature for feature in FEATURES}
 ALIASES = {"fst": "free-space-tree", "bgt": "block-group-tree"}
-NOT_BUILT = frozenset({"quota", "squota", "zoned", "extent-tree-v2", "rst", "raid-stripe-tree", "remap-tree"})
+NOT_BUILT = frozenset({"zoned", "extent-tree-v2", "rst", "raid-stripe-tree", "remap-tree"})
 """Names that btrfs-progs know and this version does not make."""
 
 CSUM_NAMES = {name: csum for csum in CSUM_TYPES.values() for name in csum.option_names}
@@ -62,26 +68,29 @@ _PROFILE_FEATURES = {
 
 
 class Features(NamedTuple):
-    """The feature bits of a superblock."""
+    """The feature bits of a superblock, and those that stand in none."""
 
     incompat: int
     compat_ro: int
+    unnamed: int = 0
 
     def has(self, name: str) -> bool:
-        feature = BY_FEATURE_NAME[name]
-        return bool(self.incompat & feature.incompat or self.compat_ro & feature.compat_ro)
+        return any(have & bits for have, bits in zip(self, _bits(name), strict=True))
 
     def with_(self, name: str) -> "Features":
-        feature = BY_FEATURE_NAME[name]
-        return Features(self.incompat | feature.incompat, self.compat_ro | feature.compat_ro)
+        return Features(*(have | bits for have, bits in zip(self, _bits(name), strict=True)))
 
     def without(self, name: str) -> "Features":
-        feature = BY_FEATURE_NAME[name]
-        return Features(self.incompat & ~feature.incompat, self.compat_ro & ~feature.compat_ro)
+        return Features(*(have & ~bits for have, bits in zip(self, _bits(name), strict=True)))
 
     @property
     def names(self) -> list[str]:
         return [feature.name for feature in FEATURES if self.has(feature.name)]
+
+
+def _bits(name: str) -> tuple[int, int, int]:
+    feature = BY_FEATURE_NAME[name]
+    return feature.incompat, feature.compat_ro, feature.unnamed
 
 
 class Request(NamedTuple):
@@ -97,6 +106,7 @@ class Request(NamedTuple):
     mixed: bool = False
     csum: str = "crc32c"
     features: tuple[str, ...] = ()  # lists as `-O` takes them
+    runtime_features: tuple[str, ...] = ()  # lists as `-R` takes them; they come after the others
 
 
 class Options(NamedTuple):
@@ -119,7 +129,8 @@ class Options(NamedTuple):
 
 def resolve(request: Request, devices: int = 1, notice: Callable[[str], None] = lambda text: None) -> Options:
     """The options that `request` means on so many devices; `UsageError` where they cannot be meant."""
-    features = parse_features(request.features)
+    _check_runtime_features(request.runtime_features, notice)
+    features = parse_features((*request.features, *request.runtime_features))
     if request.mixed:
         features = features.with_("mixed-bg")
     mixed = features.has("mixed-bg")
@@ -163,14 +174,27 @@ def parse_features(lists: Iterable[str]) -> Features:
     return features
 
 
-def feature_lines() -> list[str]:
-    """What `-O list-all` prints: a line a feature."""
+def feature_lines(*, runtime: bool = False) -> list[str]:
+    """What `-O list-all` prints, or `-R list-all`: a line a feature."""
     lines = []
     for feature in FEATURES:
+        if runtime and not feature.runtime:
+            continue
         versions = (("compat", feature.compat), ("safe", feature.safe), ("default", feature.default))
         since = ", ".join(f"{word}={version}" for word, version in versions if version)
         lines.append(f"{feature.name:<20}- {feature.meaning} ({since})")
-    return lines + [f"{alias:<20}- the same as {name}" for alias, name in ALIASES.items()]
+    aliases = {} if runtime else ALIASES
+    return lines + [f"{alias:<20}- the same as {name}" for alias, name in aliases.items()]
+
+
+def _check_runtime_features(lists: Iterable[str], notice: Callable[[str], None]) -> None:
+    known = [feature.name for feature in FEATURES if feature.runtime]
+    names = [word.removeprefix("^") for word in ",".join(lists).split(",") if word]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"unknown runtime feature '{name}' (known: {', '.join(known)})")
+    if names:
+        notice("-R, --runtime-features is deprecated: -O, --features takes the same names")
 
 
 def _profiles(request: Request, mixed: bool, devices: int) -> tuple[Profile, Profile]:

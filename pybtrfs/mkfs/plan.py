@@ -23,6 +23,7 @@ from pybtrfs.ondisk.superblock import ROOT_BACKUP, SUPERBLOCK, RootBackup, Super
 from pybtrfs.ondisk.uuid import NULL_UUID
 
 GENERATION = 8  # what btrfs-progs arrive at after their several transactions; ours is the only one
+_LATER = {"squota": 4, "quota": 3}  # the transactions that a feature adds, of the first one that is on
 _ROUNDS = 8
 
 
@@ -80,7 +81,7 @@ def plan(options: Options, sizes: Sequence[int], clock: Callable[[], int], uuids
         chunk_tree_uuid=chunk_tree_uuid,
         subvolume_uuid=subvolume_uuid,
         now=clock(),
-        generation=GENERATION,
+        generation=GENERATION + next((more for name, more in _LATER.items() if options.features.has(name)), 0),
     )
     layout, blocks = _build_until_stable(spec)
     return Plan(spec, layout, blocks, _superblock(spec, layout))
@@ -193,7 +194,7 @@ def _superblock(spec: Spec, layout: Layout) -> Superblock:
 
 
 def _backups(spec: Spec, layout: Layout) -> tuple[RootBackup, ...]:
-    """The last slot holds the roots, the others nothing: there was no earlier commit."""
+    """One slot holds the roots, in its turn by generation, the others nothing: there was no earlier commit."""
     root, chunk, extent, fs, dev, csum = (dict(layout.roots)[number] for number in _BACKED_UP)
     empty = ROOT_BACKUP.unpack_from(bytes(ROOT_BACKUP.size))
     newest = RootBackup(
@@ -221,7 +222,7 @@ def _backups(spec: Spec, layout: Layout) -> tuple[RootBackup, ...]:
         csum_root_level=csum.level,
         unused_8=b"",
     )
-    return (empty, empty, empty, newest)
+    return tuple(newest if slot == (spec.generation - 1) % 4 else empty for slot in range(4))
 
 
 _BACKED_UP = (

@@ -31,6 +31,7 @@ from pybtrfs.ondisk.extent import EXTENT_ITEM, METADATA_ITEM, ExtentItem, Inline
 from pybtrfs.ondisk.free_space import FREE_SPACE_INFO, FreeSpaceInfo
 from pybtrfs.ondisk.inode import INODE_ITEM, INODE_REF, InodeItem, InodeRef, Timespec
 from pybtrfs.ondisk.key import MIN_KEY, Key
+from pybtrfs.ondisk.quota import QGROUP_INFO, QGROUP_LIMIT, QGROUP_STATUS, QgroupInfo, QgroupLimit, QgroupStatus
 from pybtrfs.ondisk.root import ROOT_ITEM, RootItem
 from pybtrfs.ondisk.uuid import NULL_UUID, SUBVOL_IDS, SubvolId, uuid_key
 
@@ -91,13 +92,13 @@ class TreeRow(NamedTuple):
 
     id: int
     items: Callable[[Spec, Layout], Iterable[Item]]
-    feature: str | None = None
+    features: tuple[str, ...] = ()  # it is there with any of these; without a condition where there are none
     subvolume: bool = False
 
 
 def trees_of(options: Options) -> list[TreeRow]:
     """The trees that such a filesystem has, in the order in which their blocks get addresses."""
-    return [row for row in TREES if row.feature is None or options.features.has(row.feature)]
+    return [row for row in TREES if not row.features or any(map(options.features.has, row.features))]
 
 
 def device_item(spec: Spec, member: Member) -> DevItem:
@@ -194,10 +195,10 @@ def _root_item(spec: Spec, layout: Layout, row: TreeRow) -> Item:
 
 
 def _template(spec: Spec, row: TreeRow) -> InodeItem:
-    """The inode in a root item, of which only the flags mean something; btrfs-progs leave two of them empty."""
+    """The inode in a root item, of which only the flags mean something; btrfs-progs leave three of them empty."""
     flags = c.INODE_ROOT_ITEM_INIT if row.subvolume else 0
     inode = _inode(spec, 1, _NO_TIME)._replace(size=3, flags=flags)
-    if row.id in (c.UUID_TREE_OBJECTID, c.DATA_RELOC_TREE_OBJECTID):
+    if row.id in (c.QUOTA_TREE_OBJECTID, c.UUID_TREE_OBJECTID, c.DATA_RELOC_TREE_OBJECTID):
         return inode._replace(generation=0, size=0, nbytes=0, nlink=0, mode=0)
     return inode
 
@@ -239,6 +240,23 @@ def _inode(spec: Spec, generation: int, time: Timespec) -> InodeItem:
 
 def _uuid_tree(spec: Spec, _: Layout) -> list[Item]:
     return [(uuid_key(spec.subvolume_uuid), SUBVOL_IDS.build([SubvolId(c.FS_TREE_OBJECTID)]))]
+
+
+def _quota_tree(spec: Spec, _: Layout) -> Iterator[Item]:
+    """The account of the top-level subvolume, whose one block it holds, with no limit.
+
+    btrfs-progs 7.3 leave the limit's bytes to chance, and the tree's root item without its size; here they are what
+    the kernel makes of them. The leaf is as old as simple quotas are, so that it counts.
+    """
+    simple = spec.options.features.has("squota")
+    flags = c.QGROUP_STATUS_FLAG_ON | (c.QGROUP_STATUS_FLAG_SIMPLE_MODE if simple else 0)
+    since = spec.generation if simple else 0
+    status = QgroupStatus(c.QGROUP_STATUS_VERSION, spec.generation, flags, rescan=0, enable_gen=since)
+    yield Key(0, c.QGROUP_STATUS_KEY, 0), QGROUP_STATUS.build(status)
+    held = spec.options.nodesize
+    info = QgroupInfo(spec.generation, rfer=held, rfer_cmpr=held, excl=held, excl_cmpr=held)
+    yield Key(0, c.QGROUP_INFO_KEY, c.FS_TREE_OBJECTID), QGROUP_INFO.build(info)
+    yield Key(0, c.QGROUP_LIMIT_KEY, c.FS_TREE_OBJECTID), QGROUP_LIMIT.build(QgroupLimit(0, 0, 0, 0, 0))
 
 
 def _nothing(_: Spec, __: Layout) -> list[Item]:
@@ -296,9 +314,10 @@ TREES = (
     TreeRow(c.DEV_TREE_OBJECTID, _device_tree),
     TreeRow(c.FS_TREE_OBJECTID, _subvolume, subvolume=True),
     TreeRow(c.CSUM_TREE_OBJECTID, _nothing),
+    TreeRow(c.QUOTA_TREE_OBJECTID, _quota_tree, ("quota", "squota")),
     TreeRow(c.UUID_TREE_OBJECTID, _uuid_tree),
-    TreeRow(c.FREE_SPACE_TREE_OBJECTID, _free_space_tree, "free-space-tree"),
-    TreeRow(c.BLOCK_GROUP_TREE_OBJECTID, _block_groups, "block-group-tree"),
+    TreeRow(c.FREE_SPACE_TREE_OBJECTID, _free_space_tree, ("free-space-tree",)),
+    TreeRow(c.BLOCK_GROUP_TREE_OBJECTID, _block_groups, ("block-group-tree",)),
     TreeRow(c.DATA_RELOC_TREE_OBJECTID, _subvolume, subvolume=True),
 )
 _NAMED_BY_SUPERBLOCK = (c.ROOT_TREE_OBJECTID, c.CHUNK_TREE_OBJECTID)

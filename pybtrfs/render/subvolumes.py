@@ -1,6 +1,6 @@
 """Subvolumes as text, as `btrfs subvolume list` and `show` print them, and as JSON values."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -37,13 +37,11 @@ def list_lines(rows: Iterable[Row], columns: Columns, escape: Escape) -> Iterato
 
 def table_lines(rows: Iterable[Row], columns: Columns, escape: Escape) -> Iterator[str]:
     """The same with the names once, in a heading; columns are parted by tabs, as the C program has them."""
-    headed = False
+    names = _names(columns)
+    yield "".join(f"{name}\t" for name in names)
+    yield "".join(f"{'-' * len(name)}\t" for name in names)
     for subvolume, path in rows:
         cells = _cells(subvolume, escape(path), columns)
-        if not headed:
-            yield "".join(f"{name}\t" for name, _ in cells)
-            yield "".join(f"{'-' * len(name)}\t" for name, _ in cells)
-            headed = True
         yield "".join(
             f"{value}\t{chr(9) if name == 'top level' else ''}" if name != "path" else value for name, value in cells
         )
@@ -52,8 +50,24 @@ def table_lines(rows: Iterable[Row], columns: Columns, escape: Escape) -> Iterat
 def table_cells(rows: Iterable[Row], columns: Columns, escape: Escape) -> tuple[list[str], list[list[str]]]:
     """The names of the columns and the cells of each row, for a table on a terminal."""
     cells = [_cells(subvolume, escape(path), columns) for subvolume, path in rows]
-    names = [name for name, _ in cells[0]] if cells else []
-    return names, [[value if name == "path" else value.strip() for name, value in row] for row in cells]
+    return _names(columns), [[value if name == "path" else value.strip() for name, value in row] for row in cells]
+
+
+def tree_lines(
+    top: Row, below: Mapping[int, Sequence[Row]], columns: Columns, escape: Escape, *, ascii_only: bool = False
+) -> Iterator[str]:
+    """A line a subvolume, each under the one that holds it; paths lead from there.
+
+    `below` are the subvolumes right below each id, in order.
+    """
+    fork, corner, bar, gap = ("|-- ", "`-- ", "|   ", "    ") if ascii_only else ("├── ", "└── ", "│   ", "    ")
+    yield _tree_label(*top, columns, escape)
+    waiting = [("", row, not number) for number, row in enumerate(reversed(below.get(top[0].id, ())))]
+    while waiting:
+        indent, row, last = waiting.pop()
+        yield f"{indent}{corner if last else fork}{_tree_label(*row, columns, escape)}"
+        inner = indent + (gap if last else bar)
+        waiting += [(inner, child, not number) for number, child in enumerate(reversed(below.get(row[0].id, ())))]
 
 
 def show_lines(
@@ -113,19 +127,45 @@ def subvolume_json(subvolume: Subvolume, path: bytes) -> dict[str, Any]:
 def _cells(subvolume: Subvolume, path: str, columns: Columns) -> list[tuple[str, str]]:
     root = subvolume.root
     parent = str(subvolume.parent or 0)
-    cells = [
-        (True, "ID", str(subvolume.id)),
-        (True, "gen", str(root.generation)),
-        (columns.ogeneration, "cgen", str(subvolume.created)),
-        (columns.parent, "parent", parent),
-        (True, "top level", parent),
-        (columns.otime, "otime", local_time(root.otime.sec)),
-        (columns.parent_uuid, "parent_uuid", _uuid_or_dash(root.parent_uuid).ljust(_UUID_WIDTH)),
-        (columns.received_uuid, "received_uuid", _uuid_or_dash(root.received_uuid).ljust(_UUID_WIDTH)),
-        (columns.uuid, "uuid", _uuid_or_dash(root.uuid).ljust(_UUID_WIDTH)),
-        (True, "path", path),
+    values = {
+        "ID": str(subvolume.id),
+        "gen": str(root.generation),
+        "cgen": str(subvolume.created),
+        "parent": parent,
+        "top level": parent,
+        "otime": local_time(root.otime.sec) if root.otime.sec else "-",
+        "parent_uuid": _uuid_or_dash(root.parent_uuid).ljust(_UUID_WIDTH),
+        "received_uuid": _uuid_or_dash(root.received_uuid).ljust(_UUID_WIDTH),
+        "uuid": _uuid_or_dash(root.uuid).ljust(_UUID_WIDTH),
+        "path": path,
+    }
+    return [(name, values[name]) for name in _names(columns)]
+
+
+def _names(columns: Columns) -> list[str]:
+    """The names of the columns that are printed, in the order of btrfs-progs."""
+    return [
+        name
+        for shown, name in (
+            (True, "ID"),
+            (True, "gen"),
+            (columns.ogeneration, "cgen"),
+            (columns.parent, "parent"),
+            (True, "top level"),
+            (columns.otime, "otime"),
+            (columns.parent_uuid, "parent_uuid"),
+            (columns.received_uuid, "received_uuid"),
+            (columns.uuid, "uuid"),
+            (True, "path"),
+        )
+        if shown
     ]
-    return [(name, value) for shown, name, value in cells if shown]
+
+
+def _tree_label(subvolume: Subvolume, path: bytes, columns: Columns, escape: Escape) -> str:
+    cells = [f"{name} {value.strip()}" for name, value in _cells(subvolume, "", columns)]
+    facts = [cell for cell in cells if not cell.startswith(("top level ", "path "))]
+    return f"{escape(path)} ({' '.join(facts + ['readonly'] * subvolume.root.read_only)})"
 
 
 def _qgroup_lines(qgroup: Qgroup | None) -> Iterator[str]:

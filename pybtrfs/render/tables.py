@@ -27,6 +27,15 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]], stream: T
     )
 
 
+def can_print(text: str, encoding: str) -> bool:
+    """Whether a stream of this encoding has all of these characters."""
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
 def text_table(rows: Sequence[Sequence[str]]) -> Iterable[str]:
     """Lines of a table whose cells begin with `<` (to the left), `>` (to the right) or `*` (a character to fill)."""
     widths = [

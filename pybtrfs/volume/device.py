@@ -105,7 +105,9 @@ class FileDevice:
             raise RefusedError(f"{self.name}: is locked, another program is writing to it") from None
 
     def close(self) -> None:
-        os.close(self._fd)
+        fd, self._fd = self._fd, -1  # whoever still reads must not meet another file under the same number
+        if fd >= 0:
+            os.close(fd)
 
     def _open(self, path: str, writable: bool) -> tuple[int, int, bool]:
         flags = (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC | os.O_NONBLOCK

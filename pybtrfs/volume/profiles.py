@@ -1,8 +1,8 @@
 """The RAID profiles: a row for each, as the kernel's `btrfs_raid_array` has them.
 
 `copies` is how many times a byte stands somewhere; `parity` how many stripes of a row hold parity;
-`devices_min` the fewest devices; `sub_stripes` copies inside a striped profile. Reading is built here for
-single and dup, whose stripes all hold the whole chunk.
+`devices_min` the fewest devices; `sub_stripes` copies inside a striped profile. What it means for a byte's place is
+said in `striping`.
 """
 
 from typing import NamedTuple

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from pybtrfs.checksum import CSUM_TYPES, block_digest
-from pybtrfs.errors import DeviceError, NotBtrfsError, UsageError
+from pybtrfs.errors import DeviceError, NotBtrfsError, UnreachableError, UsageError
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.superblock import SUPERBLOCK, Superblock
 from pybtrfs.volume.device import Device
@@ -38,14 +38,14 @@ def read_copies(device: Device) -> list[SuperCopy]:
 
 def choose(device: Device, number: int | None, notice: Notice) -> SuperCopy:
     """The copy to believe: `number` where given, else the primary, else the newest good mirror."""
-    copies = read_copies(device)
-    if not copies:
+    if c.SUPER_OFFSETS[0] + SUPERBLOCK.size > device.size:
         raise NotBtrfsError(f"{device.name}: {device.size} bytes, too short for a btrfs superblock")
-    primary = copies[0]
     if number is not None:
-        return _requested(device, copies, number)
+        return _requested(device, read_copies(device), number)
+    primary = _read_copy(device, 0, c.SUPER_OFFSETS[0])
     if primary.problem is None:
         return primary
+    copies = read_copies(device)
     mirrors = [copy for copy in copies[1:] if copy.problem is None and _same_filesystem(copy, primary)]
     if not mirrors:
         raise NotBtrfsError(f"{device.name}: no valid superblock at {c.SUPER_OFFSETS[0]}: {primary.problem}")
@@ -115,6 +115,8 @@ def _root_problems(superblock: Superblock) -> Iterator[str]:
 def _read_copy(device: Device, number: int, offset: int) -> SuperCopy:
     try:
         raw = device.read(offset, SUPERBLOCK.size)
+    except UnreachableError:
+        raise
     except DeviceError as error:
         nothing = bytes(SUPERBLOCK.size)
         return SuperCopy(number, nothing, SUPERBLOCK.unpack_from(nothing), str(error))

@@ -4,10 +4,10 @@ A damaged chunk, copy or device is not an error here: whoever reads is handed ev
 How the devices are found is `opening`'s work.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pybtrfs.checksum import CSUM_TYPES, CsumType
-from pybtrfs.errors import DeviceError, UnsupportedError
+from pybtrfs.errors import DeviceError, UnreachableError, UnsupportedError
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.chunk import CHUNK
 from pybtrfs.ondisk.key import Key
@@ -47,22 +47,31 @@ class Volume:
         superblock: Superblock,
         devices: dict[int, Device],
         stale: frozenset[int] = frozenset(),
-        uuids: dict[int, bytes] | None = None,
+        superblocks: dict[int, Superblock] | None = None,
     ) -> None:
-        """`devices` by devid; those in `stale` missed commits and are read last; `uuids` as each says its own is."""
+        """`devices` by devid; those in `stale` missed commits and are read last; `superblocks` as each has its own."""
         self.superblock, self.devices, self._stale = superblock, devices, stale
-        self.device_uuids = uuids or {}
+        self.superblocks = superblocks or {}
         self.chunks = ChunkMap()
         self.csum_type: CsumType = CSUM_TYPES[superblock.csum_type]
         self.nodesize, self.sectorsize = superblock.nodesize, superblock.sectorsize
-        self.block_fsid = superblock.block_fsid
+        self.block_fsids: tuple[bytes, ...] = (superblock.block_fsid,)
+        self.accept_seeds(member.block_fsid for member in self.superblocks.values())
         for key, chunk in superblock.system_chunks():
             self.chunks.add(key.offset, chunk, self.sectorsize)
+
+    def accept_seeds(self, fsids: Iterable[bytes]) -> None:
+        """Let blocks carry these fsids, too: a filesystem that was grown on a seed reads the seed's blocks."""
+        self.block_fsids = tuple(dict.fromkeys((*self.block_fsids, *fsids)))
 
     def copies(self, logical: int, length: int) -> Iterator[Way]:
         """Each way to come by a range: what it is, for messages, and its bytes; None where they cannot be had."""
         parts = [self._ways(piece) for piece in self.chunks.pieces(logical, length)]
         return parts[0] if len(parts) == 1 else _joined(parts)
+
+    def holds(self, logical: int) -> bool:
+        """Whether there is a chunk for this address."""
+        return self.chunks.find(logical) is not None
 
     def read_first(self, logical: int, length: int) -> tuple[bytes, list[tuple[int, int]]]:
         """The first copy of a range, piece by piece, and the parts (address, length) of which none could be read.
@@ -91,6 +100,10 @@ class Volume:
         device = self.devices.get(place.devid)
         try:
             return None if device is None else device.read(place.physical, place.length)
+        except UnreachableError:
+            if len(self.devices) == 1:
+                raise  # nothing more can be read: to call each block damaged would be a lie
+            return None
         except DeviceError:
             return None
 

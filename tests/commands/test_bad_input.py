@@ -31,6 +31,17 @@ COMMANDS = (
     ("filesystem", "usage"),
     ("filesystem", "show"),
     ("filesystem", "df"),
+    ("filesystem", "usage", "-T"),
+    ("device", "stats"),
+    ("device", "usage"),
+    ("inspect", "map"),
+    ("inspect", "map", "--svg", "-"),
+    ("inspect", "inode-resolve", "257"),
+    ("inspect", "logical-resolve", "13631488"),
+    ("inspect", "subvolid-resolve", "256"),
+    ("du", "-a"),
+    ("du", "--exclusive", "-c"),
+    ("du", "-s", "--exclusive"),
 )
 REFUSED = {("uuid", "verify"): 8}  # the codes of fsck(8)
 

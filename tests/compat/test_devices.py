@@ -6,6 +6,7 @@ from pathlib import Path
 import judge
 import pytest
 from commandline import run
+from several import attached, blank, dumped, mounted
 
 pytestmark = pytest.mark.kernel
 MIB = 1 << 20
@@ -38,6 +39,24 @@ def test_a_block_device_is_made_and_read_like_a_file(tmp_path: Path) -> None:
         assert again.status == 1
         assert "btrfs" in again.errors
     judge.btrfs_check(image)
+
+
+def test_several_block_devices_are_made_mounted_and_read_and_none_of_them_made_anew(tmp_path: Path) -> None:
+    images = blank(tmp_path, 3, 200 * MIB)
+    with attached(images, scan=False) as devices:
+        made = run("mkfs", "-q", "-m", "raid1c3", "-d", "raid5", *devices)
+        assert (made.status, made.errors) == (0, "")
+        judge.btrfs_check(devices[0])
+        judge.run("btrfs", "device", "scan", *devices)
+        with mounted(devices, tmp_path) as top:
+            (top / "file").write_bytes(b"precious" * 10_000)
+            for place, reason in ((devices[1], "in use by the kernel"), (images[1], f"held by {devices[1]}")):
+                refused = run("mkfs", "-q", "-f", "-b", "150M", tmp_path / "new", place)
+                assert (refused.status, reason in refused.errors) == (1, True)
+                assert refused.errors.startswith(f"pybtrfs: {place}: ")
+                assert not (tmp_path / "new").exists()
+        judge.btrfs_check(devices[0])
+        assert dumped(devices) == (judge.dump_tree(devices[0]).partition("\n")[2], "")
 
 
 def test_a_mounted_image_is_read_with_a_notice_and_never_made_anew(image: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
+import fence
 import hostile
 import judge
 import manifest
@@ -23,30 +25,16 @@ MIB = 1 << 20
 HARMLESS = ("terminal", "specials", "twins")  # odd, but nothing that a reader must mind, only who writes or prints
 
 
-@pytest.fixture
-def outside(tmp_path: Path) -> Iterator[Path]:
-    """A directory that some images aim at; nothing in it may change."""
-    folder = tmp_path / "outside"
-    folder.mkdir()
-    (folder / "file").write_bytes(b"precious")
-    (folder / "linked").write_bytes(b"precious")
-    before = manifest.of(folder)
-    yield folder
-    assert manifest.differences(before, manifest.of(folder), manifest.IMAGE - {"atime"}) == []
-
-
 @pytest.mark.kernel
 @every_image
-def test_a_hostile_image_says_what_is_meant(tmp_path: Path, outside: Path, name: str) -> None:
-    printed = judge.dump_tree(hostile.build(name, tmp_path / "image", outside))
+def test_a_hostile_image_says_what_is_meant(tmp_path: Path, name: str) -> None:
+    printed = judge.dump_tree(hostile.build(name, tmp_path / "image"))
     assert not [says for says in hostile.IMAGES[name].says if not re.search(says, printed, re.MULTILINE)]
 
 
 @every_image
-def test_reading_a_hostile_image_ends_stays_small_and_keeps_what_is_healthy(
-    tmp_path: Path, outside: Path, name: str
-) -> None:
-    image = hostile.build(name, tmp_path / "image", outside)
+def test_reading_a_hostile_image_ends_stays_small_and_keeps_what_is_healthy(tmp_path: Path, name: str) -> None:
+    image = hostile.build(name, tmp_path / "image")
     tracemalloc.start()
     try:
         found, lost = reading.manifest_of([image])
@@ -63,6 +51,35 @@ def test_reading_a_hostile_image_ends_stays_small_and_keeps_what_is_healthy(
             assert found[path].digest == digest
     assert bool(lost) == (name not in HARMLESS), lost
     assert not [part for path in found for part in path.split(b"/") if part in (b"", b"..") or b"\0" in part]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda inside, outside: (outside / "new").touch(),
+        lambda inside, outside: (outside / "file").chmod(0o4777),
+        lambda inside, outside: (outside / "file").write_bytes(b"planted!"),
+        lambda inside, outside: (inside / ".." / ".." / "escape").touch(),
+        lambda inside, outside: os.utime(inside / "healthy" / ".", (1, 1)),
+        lambda inside, outside: (inside / "~ healthy").write_bytes(b""),
+        lambda inside, outside: os.setxattr(outside / "file", "user.planted", b""),
+    ],
+)
+def test_the_fence_sees_whatever_gets_out(tmp_path: Path, damage: Callable[[Path, Path], object]) -> None:
+    guarded = fence.around(tmp_path)
+    way = guarded.__enter__()
+    fence.lay_traps(*way)
+    damage(*way)
+    with pytest.raises(AssertionError, match=r"^b'[a-z./]*': (is too much|mode|digest|mtime|xattrs)"):
+        guarded.__exit__(None, None, None)
+
+
+def test_the_fence_lets_be_what_stays_inside(tmp_path: Path) -> None:
+    with fence.around(tmp_path) as (inside, outside):
+        fence.lay_traps(inside, outside)
+        (inside / "folder").mkdir()
+        (inside / "folder" / "file").write_bytes(b"x")
+        inside.chmod(0o700)
 
 
 @pytest.mark.parametrize("method", ["ZLIB", "ZSTD"])

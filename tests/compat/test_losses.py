@@ -132,7 +132,7 @@ def test_of_a_file_with_bad_sectors_all_other_sectors_are_read(damaged: Damaged,
 
 
 @pytest.mark.soak
-@ROWS
+@pytest.mark.parametrize("profile", ["single"])
 def test_every_tree_block_costs_what_it_holds(damaged: Damaged) -> None:
     nodesize = damaged.made.row.nodesize
     for block in [*damaged.dump.fs_blocks(), *damaged.dump.leaves("CSUM_TREE")]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import judge
 import manifest
+import matrix
 import pytest
 import zoo
 
@@ -123,6 +124,30 @@ def test_a_hard_link_that_has_become_a_copy_is_named(trees: tuple[Path, Path]) -
     assert f"b'links/folder/link 7': nlink: expected {count}, found 1" in found
     assert f"b'links/file': nlink: expected {count}, found {count - 1}" in found
     assert [line for line in found if line.startswith("b'links/folder/link 7': links: expected (b'links/000nnn")]
+
+
+COPIES = {
+    "cp": ("cp -a --sparse=always {source}/. {target}", manifest.HOST - {"data"}),  # it makes holes of written zeros
+    "tar": (
+        "tar -C {source} --format=posix --xattrs --xattrs-include=* --acls --numeric-owner --sparse -c . "
+        "| tar -C {target} --xattrs --xattrs-include=* --acls --numeric-owner --same-permissions -x",
+        manifest.TAR - {"data"},  # where as much is preallocated as the file has bytes, it does not look for holes
+    ),
+}
+
+
+@pytest.mark.parametrize("way", COPIES)
+def test_a_copy_of_a_mount_by_a_known_program_equals_it(
+    matrix_image: Callable[[matrix.Row], matrix.Made], host_folder: Path, way: str
+) -> None:
+    made = matrix_image(matrix.Row("single", "crc32c", "zstd", 16384))
+    command, compared = COPIES[way]
+    with judge.mounted(made.images[0], read_only=True) as top:
+        judge.run("bash", "-c", command.format(source=top, target=host_folder), check=False)
+    theirs, copy = (manifest.portable(found) for found in (made.manifest, manifest.of(host_folder)))
+    if way == "tar":
+        theirs = manifest.for_tar(theirs)
+    assert manifest.differences(theirs, copy, compared) == []
 
 
 def test_a_second_look_at_a_read_only_mount_finds_what_the_first_found(

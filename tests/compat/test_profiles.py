@@ -5,47 +5,20 @@ What is read is compared with the C program's dump of the whole filesystem, item
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
 from itertools import combinations
 from pathlib import Path
 
 import judge
 import pytest
+import zoo
 from commandline import run
+from several import attached, damage_rows, dumped, make, mounted
 
 pytestmark = pytest.mark.kernel
 MIB = 1 << 20
 LEAST = {"raid0": 2, "raid1": 2, "raid1c3": 3, "raid1c4": 4, "raid10": 4, "raid5": 2, "raid6": 3}
 TOLERATED = {"raid0": 0, "raid1": 1, "raid1c3": 2, "raid1c4": 3, "raid10": 1, "raid5": 1, "raid6": 2}
-CASES = [(name, least + more) for name, least in LEAST.items() for more in (0, 1)]
-
-
-def make(folder: Path, profile: str, devices: int) -> tuple[list[Path], str]:
-    """Images of one filesystem, filled by the kernel, and the C program's dump of it."""
-    images = [folder / f"device-{number}" for number in range(1, devices + 1)]
-    for image in images:
-        with image.open("wb") as file:
-            file.truncate(300 * MIB)
-    with ExitStack() as stack:
-        loops = [stack.enter_context(judge.loop_device(image)) for image in images]
-        judge.run("mkfs.btrfs", "--quiet", "-n", "4k", "-m", profile, "-d", profile, *loops)
-        judge.run("btrfs", "device", "scan", *loops)
-        top = folder / "top"
-        top.mkdir()
-        judge.run("mount", "-t", "btrfs", loops[0], top)
-        try:
-            fill(top)
-        finally:
-            judge.run("umount", top)
-        dump = judge.dump_tree(Path(loops[0]))
-    return images, dump.partition("\n")[2]
-
-
-def fill(top: Path) -> None:
-    for number in range(400):
-        (top / f"file-{number}").write_bytes(b"%d" % number * (number * 3))
-    judge.btrfs("subvolume", "snapshot", top, top / "snapshot")
-    (top / "big").write_bytes(bytes(range(256)) * 4096)
+CASES = [(name, least + more) for name, least in LEAST.items() for more in (0, 1)] + [("raid10", 2), ("raid10", 3)]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
@@ -54,18 +27,9 @@ def made(
 ) -> Iterator[tuple[list[Path], str, int]]:
     profile, devices = request.param
     folder = tmp_path_factory.mktemp(f"{profile}-{devices}")
-    images, dump = make(folder, profile, devices)
+    images, dump = make(folder, f"-n 4k -m {profile} -d {profile}", devices)
     yield images, dump, TOLERATED[profile]
     shutil.rmtree(folder)
-
-
-def dumped(images: list[Path]) -> tuple[str, str]:
-    first, *others = images
-    result = run("inspect", "dump-tree", *[word for image in others for word in ("--device", image)], first)
-    assert result.complaint() is None
-    assert result.status == 0, result.errors
-    errors = [line for line in result.errors.splitlines(keepends=True) if " is held by /dev/loop" not in line]
-    return result.output.partition("\n")[2], "".join(errors)  # the kernel lets go of a loop device when it likes
 
 
 def test_every_item_is_read_whole_and_with_devices_missing(made: tuple[list[Path], str, int]) -> None:
@@ -80,21 +44,58 @@ def test_every_item_is_read_whole_and_with_devices_missing(made: tuple[list[Path
             assert errors.count(" is missing") == tolerated
 
 
-def test_every_item_is_read_with_bytes_of_one_device_damaged(made: tuple[list[Path], str, int]) -> None:
+def test_every_item_is_read_with_bytes_of_one_device_damaged(made: tuple[list[Path], str, int], tmp_path: Path) -> None:
     images, dump, tolerated = made
     if not tolerated:
         pytest.skip("the profile has no second copy")
-    victim = images[-1]
-    before = victim.read_bytes()
+    victim = zoo.copy(images[-1], tmp_path / "victim")
     with victim.open("r+b") as file:
         for at in range(2 * MIB, 300 * MIB, 3 * MIB // 2):
             file.seek(at)
             file.write(b"damage" * 20000)
-    try:
-        output, _ = dumped(images)
-        assert output == dump
-    finally:
-        victim.write_bytes(before)
+    assert dumped([*images[:-1], victim])[0] == dump
+
+
+def test_every_item_is_read_with_as_many_errors_in_each_row_as_the_profile_bears(
+    made: tuple[list[Path], str, int], tmp_path: Path
+) -> None:
+    images, dump, tolerated = made
+    if not tolerated:
+        pytest.skip("the profile has no second copy")
+    copies = [zoo.copy(image, tmp_path / image.name) for image in images]
+    damage_rows(copies, tolerated)
+    assert dumped(copies) == (dump, "")
+
+
+def test_one_error_more_in_each_row_is_told(made: tuple[list[Path], str, int], tmp_path: Path) -> None:
+    images, _, tolerated = made
+    first, *others = [zoo.copy(image, tmp_path / image.name) for image in images]
+    damage_rows([first, *others], tolerated + 1)
+    result = run("inspect", "dump-tree", *[word for image in others for word in ("--device", image)], first)
+    assert (result.status, result.complaint()) == (1, None)
+    assert "tree block " in result.errors
+
+
+def test_every_item_is_read_with_one_device_gone_and_errors_in_each_row_of_the_others(
+    made: tuple[list[Path], str, int], tmp_path: Path
+) -> None:
+    images, dump, tolerated = made
+    if tolerated < 2:
+        pytest.skip("the profile bears no second loss")
+    copies = [zoo.copy(image, tmp_path / image.name) for image in images]
+    damage_rows(copies, tolerated - 1, spared=copies[1])
+    output, errors = dumped([copies[0], *copies[2:]])
+    assert output == dump
+    assert errors.count(" is missing") == 1
+
+
+def test_members_are_read_as_block_devices(made: tuple[list[Path], str, int]) -> None:
+    images, dump, tolerated = made
+    with attached(images) as devices:
+        assert dumped(devices) == (dump, "")
+        left, missing = dumped(devices[tolerated:])
+        assert left == dump
+        assert missing.count(" is missing") == tolerated
 
 
 def test_members_that_do_not_belong_together_are_refused_by_name(
@@ -117,17 +118,10 @@ def test_a_member_that_missed_commits_is_read_last(made: tuple[list[Path], str, 
         pytest.skip("one case is enough")
     stale = tmp_path / "stale"
     shutil.copyfile(images[1], stale)
-    with ExitStack() as stack:
-        loops = [stack.enter_context(judge.loop_device(image)) for image in images]
-        judge.run("btrfs", "device", "scan", *loops)
-        top = tmp_path / "top"
-        top.mkdir()
-        judge.run("mount", "-t", "btrfs", loops[0], top)
-        try:
+    with attached(images) as devices:
+        with mounted(devices, tmp_path) as top:
             (top / "later").write_bytes(b"x" * 5000)
-        finally:
-            judge.run("umount", top)
-        dump = judge.dump_tree(Path(loops[0])).partition("\n")[2]
+        dump = judge.dump_tree(devices[0]).partition("\n")[2]
     output, errors = dumped([images[0], stale])
     assert output == dump
     assert f"{stale}: missed commits: generation" in errors

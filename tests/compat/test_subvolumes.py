@@ -33,6 +33,80 @@ def test_subvolume_list_prints_what_btrfs_prints_of_the_mounted_filesystem(
     assert ours("subvolume", "list", *options.split(), image) == theirs
 
 
+FOREST_OPTIONS = [
+    *(
+        "",
+        "-u -q -R -p",
+        "-p",
+        "-c",
+        "-g",
+        "-u",
+        "-q",
+        "-R",
+        "-t",
+        "-a",
+        "-o",
+        "-s",
+        "-r",
+        "-d",
+        "-t -a -s -u -q -R -p -c",
+    ),
+    *("-G +100", "-G -100 -u", "-C 50", "-C +60 -r -s", "-d -a -p", "-o -s -R", "-s -t"),
+    *("--sort=path", "--sort=-path,gen", "--sort=gen,-rootid -a", "--sort=ogen,path -o", "--sort=-rootid -q"),
+]
+
+
+def test_two_hundred_nested_subvolumes_are_listed_line_for_line_as_btrfs_lists_them(kernel_image: Image) -> None:
+    """At the top with every option, further down with those that look at the place."""
+    image = kernel_image("forest")
+    rows = json.loads(ours("--format", "json", "subvolume", "list", image))["subvolume-list"]
+    assert len(rows) >= 200
+    places = ["", *(row["path"] for row in rows if row["path"].isprintable() and "path_b64" not in row)][:40:13]
+    different = []
+    with judge.mounted(image, "subvolid=5", read_only=True) as top:
+        for path in places:
+            for options in FOREST_OPTIONS if not path else ("-u -q -R -p", "-a", "-o", "-o -s -R", "--sort=-path,gen"):
+                theirs = judge.btrfs("subvolume", "list", *options.split(), top / path).replace("\x1b", "\\x1b")
+                if ours("subvolume", "list", *options.split(), f"{image}:/{path}") != theirs:
+                    different.append((path, options))
+    assert not different
+
+
+def test_the_tree_has_each_subvolume_once_under_the_one_that_holds_it(kernel_image: Image) -> None:
+    image = kernel_image("forest")
+    rows = json.loads(ours("--format", "json", "subvolume", "list", image))["subvolume-list"]
+    first, *lines = ours("subvolume", "list", "--tree", "-u", image).splitlines()
+    assert first.startswith("<FS_TREE> (ID 5 gen ")
+    way: list[int] = [5]
+    found = []
+    for line in lines:
+        branch, name, number, uuid = re.fullmatch(
+            r"([ │]*[├└]── )(.*) \(ID (\d+) gen .*uuid (\S+?)( readonly)?\)", line
+        ).groups()[:4]  # type: ignore[union-attr]
+        depth = len(branch) // 4
+        way[depth:] = [int(number)]
+        found.append((int(number), way[depth - 1], uuid, name))
+    names = {row["id"]: row["name"] for row in rows}
+    assert sorted(row[:3] for row in found) == [(row["id"], row["parent"], row["uuid"]) for row in rows]
+    assert all(
+        name.endswith(names[number])
+        for number, _, _, name in found
+        if names[number].isascii() and names[number].isprintable()
+    )
+
+
+def test_the_tree_of_a_place_and_a_filter_shows_what_leads_there(kernel_image: Image) -> None:
+    image = kernel_image("snapshots")
+    assert ours("subvolume", "list", "--tree", f"{image}:/work").splitlines() == [
+        *(line for line in ours("subvolume", "list", "--tree", f"{image}:/work").splitlines()[:1]),
+        *(line[4:] for line in ours("subvolume", "list", "--tree", image).splitlines() if line.startswith("│   ")),
+    ]
+    read_only = ours("subvolume", "list", "--tree", "-r", image).splitlines()
+    assert [line for line in read_only if "readonly" in line]
+    assert not [line for line in read_only if "writable" in line]
+    assert run("subvolume", "list", "--tree", "-t", image).status == 2
+
+
 def test_deleted_subvolumes_are_listed_as_such_and_lead_nowhere(kernel_image: Image) -> None:
     image = kernel_image("half-deleted")
     rows = json.loads(ours("--format", "json", "subvolume", "list", "-d", image))["subvolume-list"]

@@ -90,6 +90,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "metadata-uuid": (r"^metadata_uuid\s+(?!00000000-0000)", "METADATA_UUID"),
     "seeding": ("SEEDING",),
     "paused-balance": (r"\(BALANCE TEMPORARY_ITEM",),
+    "forest": (r"refs 0\n", r"\(4[6-9]\d ROOT_BACKREF ", "received_uuid [1-9a-f]"),
     "half-deleted": (r"drop_progress key \([1-9]", r"\(ORPHAN ORPHAN_ITEM"),
     "orphans": (r"\(ORPHAN ORPHAN_ITEM (\d+)\)(?s:.*)\(ORPHAN ORPHAN_ITEM", r"links 0 "),
     "log": (WAITING, rf"{LOGGED}TREE_LOG ROOT_ITEM 256", *(rf"{LOGGED}{word}" for word in ("user.new", "prealloc"))),

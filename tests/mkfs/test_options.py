@@ -36,6 +36,7 @@ def test_mixed_block_groups_have_single_profiles_and_nodes_of_a_sector() -> None
         (("^fst", "free-space-tree"), DEFAULTS),
         (("raid56,,^raid56",), DEFAULTS),
         (("^quota",), DEFAULTS),
+        (("squota", "quota"), ["quota", *DEFAULTS, "squota"]),
         ((), DEFAULTS),
     ],
 )
@@ -54,7 +55,8 @@ def test_the_block_group_tree_goes_where_what_it_needs_is_cleared(cleared: str) 
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        (Request(features=("quota",)), "'quota' is not supported"),
+        (Request(runtime_features=("squota",)), r"unknown runtime feature 'squota' \(known: quota, free-space-tree\)"),
+        (Request(runtime_features=("^no-holes",)), "unknown runtime feature 'no-holes'"),
         (Request(features=("zoned",)), "'zoned' is not supported"),
         (Request(features=("^nonsense",)), "unknown feature 'nonsense'"),
         (Request(csum="md5"), "unknown checksum 'md5'"),
@@ -111,6 +113,21 @@ def test_list_all_names_every_feature_and_alias_once() -> None:
     names = [line.split()[0] for line in feature_lines()]
     assert names == [feature.name for feature in FEATURES] + list(ALIASES)
     assert not NOT_BUILT & set(names)
+
+
+def test_quota_stands_in_no_superblock_and_simple_quota_in_its_incompat_flags() -> None:
+    plain = resolve(Request()).features
+    quota, squota = (resolve(Request(features=(name,))).features for name in ("quota", "squota"))
+    assert (quota.incompat, quota.compat_ro) == (plain.incompat, plain.compat_ro)
+    assert (squota.incompat, squota.compat_ro) == (plain.incompat | c.INCOMPAT_SIMPLE_QUOTA, plain.compat_ro)
+
+
+def test_runtime_features_are_a_part_of_the_list_and_come_last_with_one_notice() -> None:
+    assert [line.split()[0] for line in feature_lines(runtime=True)] == ["quota", "free-space-tree"]
+    notices: list[str] = []
+    request = Request(features=("^quota,^free-space-tree",), runtime_features=("quota", "free-space-tree"))
+    assert resolve(request, notice=notices.append).features.names == ["quota", *DEFAULTS]
+    assert len(notices) == 1
 
 
 @given(st.lists(st.sampled_from([sign + feature.name for feature in FEATURES for sign in ("", "^")])))

@@ -25,8 +25,10 @@ MIB, GIB = 1024**2, 1024**3
 BLOCK_SIZES = st.sampled_from([4096, 8192, 16384, 32768, 65536])
 READ, ALL = ["single", "dup"], ["single", "dup", "raid0"]
 """Profiles: those that this version reads, and those that one device can have."""
-CLEARED = st.sets(
-    st.sampled_from(["^extref", "^skinny-metadata", "^no-holes", "^free-space-tree", "^block-group-tree"])
+CHANGED = st.sets(
+    st.sampled_from(
+        ["^extref", "^skinny-metadata", "^no-holes", "^free-space-tree", "^block-group-tree", "quota", "squota"]
+    )
 )
 
 
@@ -42,7 +44,7 @@ def options(draw: st.DrawFn, profiles: list[str] = ALL) -> Options:
         metadata=data if mixed else metadata,
         mixed=mixed,
         csum=draw(st.sampled_from(["crc32c", "xxhash", "sha256", "blake2"])),
-        features=tuple(draw(CLEARED)),
+        features=tuple(draw(CHANGED)),
     )
     return resolve(request)
 

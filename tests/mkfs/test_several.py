@@ -73,6 +73,12 @@ def test_the_same_image_twice_is_refused_by_either_name(tmp_path: Path) -> None:
         assert not image.exists()
 
 
+def test_a_file_that_was_made_is_gone_again_where_another_device_is_refused(tmp_path: Path) -> None:
+    result = run("mkfs", "-b", "200M", tmp_path / "new", tmp_path)
+    assert (result.status, (tmp_path / "new").exists()) == (1, False)
+    assert result.errors == f"pybtrfs: {tmp_path}: is neither a regular file nor a block device\n"
+
+
 def test_too_small_a_device_is_named_with_the_least_size_of_each(tmp_path: Path) -> None:
     large, small = tmp_path / "large", tmp_path / "small"
     for image, size in ((large, GIB), (small, 60 * MIB)):

@@ -3,16 +3,17 @@
 from pathlib import Path
 
 import pytest
+from sparse import SparseDevice
 
 from pybtrfs.checksum import CSUM_TYPES, seal
-from pybtrfs.errors import CorruptError, DeviceError, NotBtrfsError, UnsupportedError, UsageError
+from pybtrfs.errors import CorruptError, DeviceError, NotBtrfsError, RefusedError, UnsupportedError, UsageError
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.chunk import CHUNK, Chunk, Stripe
 from pybtrfs.ondisk.key import KEY, Key
 from pybtrfs.ondisk.superblock import SUPERBLOCK, Superblock
 from pybtrfs.volume.chunks import ChunkMap
 from pybtrfs.volume.device import FileDevice, SliceDevice
-from pybtrfs.volume.opening import ANYWHERE, Where, open_volume
+from pybtrfs.volume.opening import ANYWHERE, Member, Where, assemble, open_volume
 
 MIB = 1 << 20
 FSID, OTHER = b"A" * 16, b"B" * 16
@@ -140,6 +141,60 @@ def test_a_malformed_superblock_is_named_by_field(tmp_path: Path, changes: dict[
 def test_a_feature_that_is_not_read_is_refused_by_name(tmp_path: Path, flag: int, name: str) -> None:
     with pytest.raises(UnsupportedError, match=f"not supported: {name}$"):
         opened(image(tmp_path, superblock(0, incompat_flags=flag)))
+
+
+def test_offset_and_partition_are_of_the_first_device_and_others_are_looked_through(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    second = SUPERBLOCK.unpack_from(superblock(0)).dev_item._replace(devid=2)
+    shifted = image(tmp_path / "one", superblock(0), at=MIB)
+    other = image(tmp_path / "other", superblock(0, dev_item=second), at=3 * MIB)
+    with Path(other).open("r+b") as file:
+        file.write(mbr((0x83, 3 * MIB, 70 * MIB)))
+    with pytest.raises(NotBtrfsError, match=f"{shifted}: no valid superblock"):
+        opened(shifted, Where(devices=(other,)))
+    found, notices = opened(shifted, Where(offset=MIB, devices=(other,)))
+    assert (found.fsid, notices) == (FSID, [f"{other}: opened partition 1 (offset {3 * MIB})"])
+
+
+def members(*changes: dict[str, object]) -> list[Member]:
+    """Members of one filesystem, devid 1 and on, with fields of their superblocks changed."""
+    made = []
+    for devid, fields in enumerate(changes, 1):
+        sb = SUPERBLOCK.unpack_from(superblock(0))
+        sb = sb._replace(num_devices=len(changes), dev_item=sb.dev_item._replace(devid=devid, uuid=bytes([devid]) * 16))
+        device = SparseDevice(MIB, f"device {devid}")
+        made.append(Member(device.name, device, sb._replace(**fields)))  # type: ignore[arg-type]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("changes", "stale"),
+    [
+        ([{}, {}], {}),
+        ([{}, {"generation": 6}], {1: "missed commits: generation 5, the newest is 6"}),
+        ([{}, {"log_root": MIB, "log_root_level": 1}], {}),
+        ([{}, {"root": 2 * MIB}, {}], {2: "is not of the same generation 5 as device 1"}),
+        ([{}, {"super_roots": ()}], {2: "is not of the same generation 5 as device 1"}),
+        ([{"flags": c.SUPER_FLAG_SEEDING, "fsid": OTHER}, {"generation": 9}], {}),
+        ([{"flags": c.SUPER_FLAG_SEEDING, "fsid": OTHER, "generation": 9}, {}, {"generation": 4}], {3: "missed"}),
+    ],
+)
+def test_a_member_of_another_commit_is_stale_and_a_seed_is_not(changes: list[dict[str, object]], stale: object) -> None:
+    notices: list[str] = []
+    volume = assemble(members(*changes), notices.append)
+    assert volume.superblock.fsid == FSID
+    assert volume._stale == set(stale)  # type: ignore[call-overload]
+    for said, (devid, message) in zip(notices, stale.items(), strict=True):  # type: ignore[attr-defined]
+        assert said.startswith(f"device {devid}: {message}")
+
+
+def test_members_of_two_filesystems_or_with_one_devid_are_refused() -> None:
+    with pytest.raises(RefusedError, match=r"device 2: is of another filesystem: fsid 4242.* device 1 has 4141"):
+        assemble(members({}, {"fsid": OTHER}), lambda text: None)
+    first = members({})
+    with pytest.raises(RefusedError, match="device 1: is devid 1, and so is device 1"):
+        assemble(first * 2, lambda text: None)
 
 
 @pytest.mark.parametrize("content", [b"", b"text\n", b"\0" * 70000], ids=["empty", "text", "zeros"])

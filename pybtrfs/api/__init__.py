@@ -1,0 +1,1 @@
+"""The Python API: open an image, read its files, by fsspec as well."""

@@ -1,0 +1,180 @@
+"""`ls`, `cat`, `stat`, `find` beside coreutils and findutils on a kernel mount, image by image, line by line."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import judge
+import pytest
+import zoo
+from commandline import run
+
+from pybtrfs.commands._names import escape_name
+
+pytestmark = pytest.mark.kernel
+SOUND = [name for name, recipe in zoo.RECIPES.items() if not recipe.midflight]
+SAMPLE = ("kinds", "snapshots", "compressed", "extents", "labelled")  # the others have no other files
+IMAGES = [name if name in SAMPLE else pytest.param(name, marks=pytest.mark.soak) for name in SOUND]
+LS = [
+    "-nRA",
+    "-R",
+    "-nhd",
+    "-iRs",
+    "-shRF",
+    "-tr",
+    "-nSA",
+    "-F",
+    "-nRA --full-time",
+    "-nF",
+    "-nArt",
+]
+READ = 4 << 20
+Pair = tuple[Path, Path]
+
+
+@pytest.fixture(scope="module", params=IMAGES)
+def pair(request: pytest.FixtureRequest, kernel_image: Callable[[str], Path]) -> Iterator[Pair]:
+    """An image of the zoo, and where the kernel has it mounted."""
+    image = kernel_image(request.param)
+    with judge.mounted(image, "subvolid=5", read_only=True) as top:
+        yield image, top
+
+
+def theirs(pair: Pair, *command: str | os.PathLike[str]) -> list[str]:
+    """What a program that ends its lines with NUL says of the mount, with places as they would be typed to us."""
+    image, top = (os.fsencode(path) for path in pair)
+    said = subprocess.run(command, capture_output=True, env=judge.environment(), check=True).stdout
+    said = re.sub(rb"\n?(%s[^\0\n]*:)\n" % re.escape(top), rb"\0\1\0", said).removeprefix(b"\0")
+    return [escape_name(line) for line in said.replace(top, image + b":").split(b"\0")[:-1]]
+
+
+def ours(*command: str | os.PathLike[str]) -> list[str]:
+    result = run("-q", *command)
+    assert (result.status, result.errors) == (0, "")
+    return result.output.splitlines()
+
+
+@pytest.mark.parametrize("options", LS)
+def test_ls_prints_what_coreutils_print(pair: Pair, options: str) -> None:
+    image, top = pair
+    found = theirs(pair, "ls", *options.split(), "--zero", f"{top}/")
+    lines = ours("ls", *options.split(), f"{image}:/")
+    if "full-time" in options:
+        found, lines = without_inner(found), without_inner(lines)
+    assert lines == found
+
+
+def test_ls_prints_the_dots_and_several_places_as_coreutils_do(pair: Pair) -> None:
+    image, top = pair
+    directories = [path.name for path in top.iterdir() if not path.is_symlink() and path.is_dir()]
+    for names in (directories, [path.name for path in top.iterdir() if path.name not in directories]):
+        words = [f"{image}:/{escape_name(os.fsencode(name))}" for name in names]
+        if names:
+            assert ours("ls", "-asin", *words) == theirs(pair, "ls", "-asin", "--zero", *(top / name for name in names))
+
+
+def test_cat_prints_what_the_kernel_reads(pair: Pair) -> None:
+    image, top = pair
+    paths = [path for path in sorted(top.rglob("*")) if not path.is_symlink() and path.is_file()][::3][:500]
+    words = [sys.executable, "-m", "pybtrfs", "-q", "cat", "--length", str(READ)]
+    result = subprocess.run(words + [f"{image}:{place(path, top)}" for path in paths], capture_output=True, check=True)
+    assert result.stderr == b""
+    at = 0
+    for path in paths:
+        with path.open("rb") as file:
+            expected = file.read(READ)
+        assert result.stdout[at : at + len(expected)] == expected, path
+        at += len(expected)
+    assert at == len(result.stdout)
+
+
+STAT = (
+    "%a|%A|%b|%B|%f|%F|%g|%h|%i|%o|%s|%t|%T|%u|%w|%W|%x|%.3X|%y|%.Y|%z|%Z|%10s|%-10s|%04a|%010i|%#a|%%|%.12y|%Hr|%Lr|%r"
+)
+
+
+def test_stat_prints_what_coreutils_print(pair: Pair) -> None:
+    image, top = pair
+    paths = [path for path in sorted(top.rglob("*"))[::5] if path.name != "inner"][:200]
+    words = [f"{image}:{place(path, top)}" for path in paths]
+    assert ours("stat", "-c", STAT, *words) == stat_of(["-c", STAT], paths)
+    kept = [
+        line
+        for line in ours("stat", *words)
+        if line.split(":")[0] in ("  Size", "Access", "Modify", "Change", " Birth")
+    ]
+    wanted = [
+        line for line in stat_of([], paths) if line.split(":")[0] in ("  Size", "Access", "Modify", "Change", " Birth")
+    ]
+    assert [owners.sub("", line) for line in kept] == [owners.sub("", line) for line in wanted]
+
+
+owners = re.compile(r"/ *[\w-]+(?=\))")  # the host's names are not the image's
+
+
+def stat_of(options: list[str], paths: list[Path]) -> list[str]:
+    said = subprocess.run(["stat", *options, *paths], capture_output=True, env=judge.environment(), check=True).stdout
+    return said.decode(errors="backslashreplace").splitlines()
+
+
+def place(path: Path, top: Path) -> str:
+    return "/" + escape_name(os.fsencode(path.relative_to(top)))
+
+
+FIND = """
+-type f -name *[0-9]*
+-type d,l
+-size +4k
+-size -3
+-size 1k -type f
+-size 100c
+-iname *X* -mindepth 2
+-path */f* -maxdepth 2
+-inum +260 -inum -300
+-links +1
+-uid 1000
+-gid +5
+-perm 644
+-perm -4000
+-perm /6000
+-empty
+-empty -type d
+-xdev
+-mtime -1
+-mtime +1000
+-mtime 0 -name [!a-k]*
+-name [[:upper:]]*
+-name *\\ *
+"""
+
+
+@pytest.mark.parametrize("tests", FIND.split("\n")[1:-1])
+def test_find_finds_what_findutils_find(pair: Pair, tests: str) -> None:
+    image, top = pair
+    words = re.split(r"(?<!\\) ", tests)
+    wanted = [
+        word.replace("*/f*", f"{top}*/f*" if number and words[number - 1] == "-path" else word)
+        for number, word in enumerate(words)
+    ]
+    found = theirs(pair, "find", f"{top}/", *wanted, "-print0")
+    assert ours("find", f"{image}:/", *words) == found
+
+
+def test_find_compares_times_with_those_of_places_paths_and_host_files(pair: Pair, tmp_path: Path) -> None:
+    image, top = pair
+    reference = sorted(path for path in top.iterdir() if not path.is_symlink())[0]
+    typed = place(reference, top)
+    (tmp_path / "host").touch()
+    found = theirs(pair, "find", f"{top}/", "-newer", reference, "-print0")
+    for word in (typed, f"{image}:{typed}"):
+        assert without_inner(ours("find", f"{image}:/", "-newer", word)) == without_inner(found)
+    found = theirs(pair, "find", f"{top}/", "-newer", tmp_path / "host", "-print0")
+    assert ours("find", f"{image}:/", "-newer", str(tmp_path / "host")) == without_inner(found)
+
+
+def without_inner(lines: list[str]) -> list[str]:
+    """The kernel lets what stands for a subvolume in a snapshot begin when it is looked at."""
+    return [line for line in lines if not line.endswith(("/inner", " inner"))]
