@@ -49,15 +49,18 @@ class _Us(NamedTuple):
 class Directory:
     """An open directory. What is made in it bears one name and is made anew."""
 
-    def __init__(self, fd: int, us: _Us) -> None:
-        """Takes the descriptor of a directory, and closes it in the end."""
+    def __init__(self, fd: int, us: _Us, *, is_plain: bool = False) -> None:
+        """Takes the descriptor of a directory, and closes it in the end. `is_plain`: what is made in it is ours."""
         self._fd: int | None = fd
         self._us = us
-        found = os.fstat(fd)
-        self.identity = (found.st_dev, found.st_ino)
-        self._has_acl = _has_default_acl(fd)
-        # whether what is made in it may get other than our group and the mode that was asked for
-        self._bequeaths = self._has_acl or bool(found.st_mode & stat.S_ISGID) or found.st_gid != us.owner[1]
+        self._is_plain = is_plain
+        self._has_acl = self._bequeaths = False
+        self._identity: tuple[int, int] | None = None
+        if not is_plain:
+            found = os.fstat(fd)
+            self._has_acl = _has_default_acl(fd)
+            # whether what is made in it may get other than our group and the mode that was asked for
+            self._bequeaths = self._has_acl or bool(found.st_mode & stat.S_ISGID) or found.st_gid != us.owner[1]
 
     @property
     def fd(self) -> int:
@@ -71,6 +74,23 @@ class Directory:
     def again(self, fd: int) -> "Directory":
         """What may be the same directory, opened once more."""
         return Directory(fd, self._us)
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """What tells it from other directories; it is known from when it is closed, too."""
+        if self._identity is None:
+            found = os.fstat(self.fd)
+            self._identity = found.st_dev, found.st_ino
+        return self._identity
+
+    def without_needless(self, attributes: Attributes) -> Attributes:
+        """The attributes that are still to be set: a directory that we made is ours already."""
+        return attributes._replace(owner=None) if self._is_plain and attributes.owner == self._us.owner else attributes
+
+    def lay_by(self) -> None:
+        """Close it for now."""
+        assert self.identity, "it is known"
+        self.close()
 
     def close(self) -> None:
         if self._fd is not None:
@@ -100,7 +120,7 @@ class Directory:
             fd = os.open(name, _ENTER, dir_fd=self.fd)
             if is_new and self._has_acl:
                 _drop_acls(fd)
-            return Directory(fd, self._us)
+            return Directory(fd, self._us, is_plain=is_new and not self._bequeaths)
 
     def create(self, name: bytes, attributes: Attributes) -> tuple[int, bool]:
         """A new regular file: its descriptor for writing, and whether it has mode and owner already (`settle`)."""
@@ -313,7 +333,7 @@ class Descent:
         self._way.append((name, below))
         self._open.append(below)
         if len(self._open) > _MOST_OPEN:
-            self._open.popleft().close()
+            self._open.popleft().lay_by()
 
     def leave(self, attributes: Attributes | None, trouble: Trouble) -> None:
         """Go up again, after the directory was given its attributes, if any."""
@@ -321,7 +341,7 @@ class Descent:
         try:
             self._open_again(left)
             if attributes is not None:
-                settle(left.fd, attributes, trouble)
+                settle(left.fd, left.without_needless(attributes), trouble)
         finally:
             self._open.pop()
             left.close()

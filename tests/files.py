@@ -54,6 +54,9 @@ class DataVolume(MemoryVolume):
             parts = [mirror.get(at) for at in range(logical, logical + length, SECTOR)]
             yield f"mirror {number}", None if None in parts else b"".join(parts)  # type: ignore[arg-type]
 
+    def holds(self, logical: int) -> bool:
+        return True
+
     def read_first(self, logical: int, length: int) -> tuple[bytes, list[tuple[int, int]]]:
         """A sector that the first mirror lacks cannot be read."""
         self.reads.append((logical, length))

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pybtrfs import host
+from pybtrfs.archive.links import Links
+from pybtrfs.archive.parallel import ALL, Share, in_parallel, is_worth_it
 from pybtrfs.archive.policy import Policy, Wishes
 from pybtrfs.archive.report import BAD_DATA, UNREADABLE, UNWRITTEN, BadRanges, Problem, Report
 from pybtrfs.archive.selection import Selection, Verdict
@@ -28,11 +30,12 @@ from pybtrfs.host import Attributes, Descent
 
 T = TypeVar("T")
 
-MOST_LINKS = 100_000
-"""Inodes with several names whose first is remembered, and names of directories on the way there."""
-
 Told = Callable[[bytes], None]
 """Takes the path of each file and directory that is restored."""
+
+
+def unheard(path: bytes) -> None:
+    """For who does not want to be told."""
 
 
 def restore(
@@ -45,7 +48,7 @@ def restore(
     name: bytes = b"",
     below: bytes = b"",
     selection: Selection | None = None,
-    told: Told = lambda path: None,
+    told: Told = unheard,
 ) -> None:
     """Restore what is at `start` into the directory `target`: what is in it, or a file under its `name`.
 
@@ -56,11 +59,18 @@ def restore(
     top = host.open_target(target)
     if below:
         made, top = _entered(top, below)
-    descent = Descent(top)
+    descent, chosen = Descent(top), selection or Selection()
     try:
         settle_top = made or descent.top.is_empty()
-        restorer = Restorer(filesystem, descent, Policy(wishes, report), report, selection or Selection(), told)
-        restorer.run(start, name, settle_top=settle_top)
+
+        def run(mine: Report, share: Share, links: Links) -> None:
+            restorer = Restorer(filesystem, descent, Policy(wishes, mine), mine, chosen, told, share, links)
+            restorer.run(start, name, settle_top=settle_top)
+
+        if chosen.takes_all and told is unheard and is_worth_it(filesystem):
+            in_parallel(run, report)
+        else:
+            run(report, ALL, Links(report))
     finally:
         descent.close()
 
@@ -84,7 +94,7 @@ def would_restore(
     *,
     name: bytes = b"",
     selection: Selection | None = None,
-    told: Told = lambda path: None,
+    told: Told = unheard,
 ) -> None:
     """Say what `restore` would do; nothing is written, and no data is read."""
     policy, chosen = Policy(wishes, report), selection or Selection()
@@ -121,10 +131,11 @@ _WORDS = {
 class _Frame:
     """A directory that is being restored: what of its names is done, as far as its size tells."""
 
-    __slots__ = ("done", "found", "is_made", "now")
+    __slots__ = ("done", "found", "is_made", "is_mine", "now")
 
-    def __init__(self, found: Found) -> None:
-        self.found, self.is_made, self.done, self.now = found, False, 0, 0
+    def __init__(self, found: Found, *, is_mine: bool) -> None:
+        self.found, self.is_mine = found, is_mine
+        self.is_made, self.done, self.now = False, 0, 0
 
     def begin(self, name: bytes) -> None:
         self.done += self.now
@@ -142,12 +153,14 @@ class Restorer:
         report: Report,
         selection: Selection,
         told: Told,
+        share: Share,
+        links: Links,
     ) -> None:
         self._filesystem, self._descent, self._policy, self._report = filesystem, descent, policy, report
+        self._share, self._links = share, links
         self._wishes, self._selection, self._told = policy.wishes, selection, told
         self._frames: list[_Frame] = []
-        self._first_names: dict[Place, tuple[bytes, ...]] = {}
-        self._room = MOST_LINKS
+        self._claimed: Place | None = None  # an inode with several names, of which this may be the first
         self._path = b""  # of what is being restored, for messages
         self._make: dict[int, Callable[[Found, bytes], None]] = {
             stat.S_IFREG: self._file,
@@ -158,10 +171,11 @@ class Restorer:
     def run(self, start: Place, name: bytes, *, settle_top: bool) -> None:
         """Restore what is at `start`; see `restore`."""
         self._report.fraction = self._fraction
-        drive(walk(self._filesystem, start, self._lost), lambda found: self._meet(found, name))
+        keep = None if self._share is ALL else self._share.keep
+        drive(walk(self._filesystem, start, self._lost, keep=keep), lambda found: self._meet(found, name))
         while len(self._frames) > 1:
             self._leave()
-        if self._frames and settle_top:
+        if self._frames and settle_top and self._frames[0].is_mine:
             self._path = b""
             host.settle(self._descent.top.fd, self._attributes(self._frames[0].found), self._unwritten)
 
@@ -180,6 +194,9 @@ class Restorer:
             if error.is_final:
                 raise HostError(f"/{os.fsdecode(found.path)}: {error}", error.number) from None
             self._report.add(Problem(UNWRITTEN, found.path, str(error)))
+        if self._claimed is not None:
+            self._links.settle(self._claimed, None)
+            self._claimed = None
         return found.is_directory
 
     def _restore(self, found: Found, name: bytes) -> bool:
@@ -189,9 +206,11 @@ class Restorer:
             if verdict is Verdict.LEFT_OUT:
                 return True
         if found.is_directory:
-            self._frames.append(_Frame(found))
+            self._frames.append(_Frame(found, is_mine=self._share.has_directory(found.path)))
             if verdict is Verdict.WANTED:
-                self._make_way()
+                self._begin_directory()
+            return False
+        if self._frames and not self._frames[-1].is_mine:
             return False
         self._make_way()
         self._make[stat.S_IFMT(found.inode.mode)](found, name)
@@ -200,6 +219,14 @@ class Restorer:
         return False
 
     # -- directories ---------------------------------------------------------------------------------
+
+    def _begin_directory(self) -> None:
+        """Make and enter a directory that is our share; make one that is not, where it stands in one that is."""
+        frame = self._frames[-1]
+        if frame.is_mine:
+            self._make_way()
+        elif len(self._frames) > 1 and self._frames[-2].is_mine:
+            self._descent.here.make_directory(frame.found.name)
 
     def _make_way(self) -> None:
         """Make and enter the directories on the way that are not there yet."""
@@ -210,9 +237,10 @@ class Restorer:
                 if number:
                     self._enter(frame.found)
                 frame.is_made = True
-                self._report.made[_DIRECTORIES] += 1
-                self._report.items += 1
-                self._told(frame.found.path)
+                if frame.is_mine:
+                    self._report.made[_DIRECTORIES] += 1
+                    self._report.items += 1
+                    self._told(frame.found.path)
 
     def _enter(self, found: Found) -> None:
         here = self._descent.here
@@ -227,7 +255,7 @@ class Restorer:
         frame = self._frames.pop()
         if frame.is_made:
             self._path = frame.found.path
-            self._descent.leave(self._attributes(frame.found), self._unwritten)
+            self._descent.leave(self._attributes(frame.found) if frame.is_mine else None, self._unwritten)
 
     # -- files ---------------------------------------------------------------------------------------
 
@@ -297,8 +325,9 @@ class Restorer:
 
     def _link(self, found: Found, name: bytes) -> bool:
         """Whether the file has a name already, to which this one could be linked."""
-        first = self._first_names.get(found.place)
+        first = self._links.claim(found.place, (*self._descent.names, name))
         if first is None:
+            self._claimed = found.place
             return False
         try:
             self._replacing(name, lambda: self._descent.link(name, first))
@@ -314,13 +343,9 @@ class Restorer:
     def _made(self, kind: str, found: Found, name: bytes) -> None:
         self._report.made[kind] += 1
         self._told(found.path)
-        if found.inode.nlink > 1 and found.place not in self._first_names:
-            names = (*self._descent.names, name)
-            self._room -= len(names)
-            if self._room > 0:
-                self._first_names[found.place] = names
-            else:
-                self._report.left_out["hard links that became copies, being too many"] += 1
+        if self._claimed is not None:
+            self._links.settle(self._claimed, (*self._descent.names, name))
+            self._claimed = None
 
     def _replacing(self, name: bytes, make: Callable[[], T]) -> T:
         """What `make` makes; where something has the name, and the user wishes so, after that was taken away."""

@@ -123,7 +123,7 @@ class File:
             try:
                 data, bad = read_data(self.filesystem, start + first, length, verify=self._verify)
             except CorruptError as error:
-                if self.filesystem.volume.chunks.find(start + first) is None:
+                if not self.filesystem.volume.holds(start + first):
                     stop = end  # nor does one hold the rest, since an extent lies in one chunk
                 yield Piece(at, stop - at, None, f"extent {extent.disk_bytenr}: {error}")
             else:

@@ -4,6 +4,7 @@ mount shows: every path, mode, owner, link, attribute, time and hole, on a targe
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,13 @@ import judge
 import manifest
 import matrix
 import pytest
+import reading
+
+from pybtrfs.archive import parallel
+from pybtrfs.archive.policy import Wishes
+from pybtrfs.archive.report import Report
+from pybtrfs.archive.restore import restore
+from pybtrfs.fs.inode import TOP
 
 pytestmark = pytest.mark.kernel
 MatrixImage = Callable[[matrix.Row], matrix.Made]
@@ -39,6 +47,19 @@ def pybtrfs(*words: str | Path, status: int = 0) -> str:
 
 def words_of(images: list[Path]) -> list[str | Path]:
     return [*(f"--device={image}" for image in images[1:]), images[0]]
+
+
+def restored_by_two(target: Path, images: list[Path]) -> manifest.Manifest:
+    """By two processes, however few files there are."""
+    with pytest.MonkeyPatch.context() as patch, reading.opened(images) as filesystem:
+        patch.setattr(parallel, "_WORTH_IT", 0)
+        patch.setattr(os, "cpu_count", lambda: 2)
+        report = Report()
+        restore(filesystem, TOP, os.fsencode(target / "by two"), Wishes(trusted=True), report)
+    found = manifest.of(target / "by two")
+    assert report.problems == []
+    assert report.items == len(found)
+    return manifest.portable(found)
 
 
 def restored(target: Path, images: list[Path]) -> manifest.Manifest:
@@ -74,6 +95,7 @@ def test_a_restored_tree_equals_the_mount_whole_and_degraded(
     images = rng.choice([list(made.images), *matrix.degraded(made, rng, 1)])
     expected = manifest.portable(made.manifest)
     assert manifest.differences(expected, restored(target, images), manifest.HOST) == []
+    assert manifest.differences(expected, restored_by_two(target, images), manifest.HOST) == []
 
 
 @matrix.cases()
@@ -91,4 +113,5 @@ def test_the_zoo_restored_and_untarred_equals_the_mount(
     with judge.mounted(image, "subvolid=5", read_only=True) as top:
         expected = manifest.portable(manifest.of(top))
     assert manifest.differences(expected, restored(target, [image]), manifest.HOST) == []
+    assert manifest.differences(expected, restored_by_two(target, [image]), manifest.HOST) == []
     assert manifest.differences(without_sockets(expected), untarred(target, [image]), manifest.TAR) == []
