@@ -16,7 +16,7 @@ from pybtrfs.btree.bulk import BuiltTree, build_tree
 from pybtrfs.btree.search import Root, Tree
 from pybtrfs.btree.store import BlockStore
 from pybtrfs.checksum import CSUM_TYPES, CsumType, name_hash
-from pybtrfs.errors import NotFoundError
+from pybtrfs.errors import CorruptError, NotFoundError
 from pybtrfs.fs.inode import FILE_TYPES, Place
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.dir import DIR_ITEM, DirItem
@@ -27,14 +27,8 @@ from pybtrfs.ondisk.root import ROOT_REF, RootRef
 
 SECTOR = 4096
 DATA = 1 << 40  # where data begins; tree blocks are below
+DATA_END = DATA + (1 << 30)
 TOP = Place(5, 256)
-
-
-class Everywhere:
-    """A chunk map in which one chunk holds all addresses."""
-
-    def find(self, logical: int) -> int:
-        return 0
 
 
 class DataVolume(MemoryVolume):
@@ -44,7 +38,7 @@ class DataVolume(MemoryVolume):
         super().__init__(FORM._replace(csum_type=csum_type))
         self.sectors: tuple[dict[int, bytes], dict[int, bytes]] = ({}, {})
         self.reads: list[tuple[int, int]] = []
-        self.chunks = Everywhere()
+        self.chunks = SimpleNamespace(find=lambda logical: "the chunk" if logical < DATA_END else None)
 
     def copies(self, logical: int, length: int) -> Iterator[tuple[str, bytes | None]]:
         if logical < DATA:
@@ -60,6 +54,8 @@ class DataVolume(MemoryVolume):
     def read_first(self, logical: int, length: int) -> tuple[bytes, list[tuple[int, int]]]:
         """A sector that the first mirror lacks cannot be read."""
         self.reads.append((logical, length))
+        if logical >= DATA_END:
+            raise CorruptError(f"no chunk holds address {logical}")
         at = range(logical, logical + length, SECTOR)
         parts = [self.sectors[0].get(sector) for sector in at]
         unread = [(sector, SECTOR) for sector, part in zip(at, parts, strict=True) if part is None]
