@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 WORKERS = 2
 _WORTH_IT = 8 << 20  # bytes of trees: some ten thousand files
 _ITEMS_BETWEEN_NEWS = 64
+DEPTH = 3
+"""A directory this deep belongs to one process with all below it, and the other does not walk through it."""
 
 
 class Share:
@@ -58,7 +60,10 @@ class Share:
     def _has(self, path: bytes) -> bool:
         if any(path == odd or path.startswith(odd + b"/") for odd in self._odd):
             return True
-        return (name_hash(path) % self._count if path else 0) == self._number
+        return (
+            self._count == 1
+            or (name_hash(b"/".join(path.split(b"/", DEPTH)[:DEPTH])) if path else 0) % self._count == self._number
+        )
 
 
 ALL = Share(0, 1)
