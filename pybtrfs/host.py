@@ -287,7 +287,7 @@ def settle(fd: int, attributes: Attributes, trouble: Trouble, *, as_made: bool =
     if not as_made:
         if attributes.owner is not None:
             with _forgiven(trouble, "owner"):
-                os.fchown(fd, *attributes.owner)
+                os.fchown(fd, *attributes.owner)  # before the mode, whose setuid bit it would take away
         for key, value in attributes.xattrs:  # after the owner, whose change takes capabilities away
             with _forgiven(trouble, "xattr " + key.decode(errors="surrogateescape")):
                 os.setxattr(fd, key, value)

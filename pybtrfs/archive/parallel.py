@@ -1,9 +1,10 @@
-"""Two processes at one restore: both walk all directories, each fills those that are its share.
+"""Two processes at one restore: both walk the upper directories, each fills those that are its share.
 
-A directory belongs to one of them by a hash of its path: that one makes all that is directly in it, and gives it its
-attributes when it leaves it. Both make the directories on their way, and whoever comes second finds them there. When
-the owner leaves a directory, it has made all that belongs in it, so that nothing that the other does later changes
-its times. Only root may do it: others could not pass through a directory once it has got a mode that forbids it.
+A directory belongs to one of them by a hash of the upper part of its path: that one makes all that is directly in
+it, and gives it its attributes when it leaves it. Both make the directories on their way, and whoever comes second
+finds them there. When the owner leaves a directory, it has made all that belongs in it, so that nothing that the
+other does later changes its times. Only root may do it: others could not pass through a directory once it has got a
+mode that forbids it.
 
 The process that the user started keeps the book of hard links, adds up the reports, and shows progress.
 """
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 WORKERS = 2
 _WORTH_IT = 8 << 20  # bytes of trees: some ten thousand files
 _ITEMS_BETWEEN_NEWS = 64
+DEPTH = 4
+"""A directory this deep belongs to one process with all below it, and the other does not walk through it."""
 
 
 class Share:
@@ -58,7 +61,8 @@ class Share:
     def _has(self, path: bytes) -> bool:
         if any(path == odd or path.startswith(odd + b"/") for odd in self._odd):
             return True
-        return (name_hash(path) % self._count if path else 0) == self._number
+        upper = b"/".join(path.split(b"/", DEPTH)[:DEPTH])
+        return (name_hash(upper) % self._count if upper else 0) == self._number
 
 
 ALL = Share(0, 1)

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from pybtrfs import host
 from pybtrfs.archive.links import Links
-from pybtrfs.archive.parallel import ALL, Share, in_parallel, is_worth_it
+from pybtrfs.archive.parallel import ALL, DEPTH, Share, in_parallel, is_worth_it
 from pybtrfs.archive.policy import Policy, Wishes
 from pybtrfs.archive.report import BAD_DATA, UNREADABLE, UNWRITTEN, BadRanges, Problem, Report
 from pybtrfs.archive.selection import Selection, Verdict
@@ -209,7 +209,7 @@ class Restorer:
             self._frames.append(_Frame(found, is_mine=self._share.has_directory(found.path)))
             if verdict is Verdict.WANTED:
                 self._begin_directory()
-            return False
+            return found.depth >= DEPTH and not self._frames[-1].is_mine
         if self._frames and not self._frames[-1].is_mine:
             return False
         self._make_way()
