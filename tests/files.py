@@ -38,7 +38,6 @@ class DataVolume(MemoryVolume):
         super().__init__(FORM._replace(csum_type=csum_type))
         self.sectors: tuple[dict[int, bytes], dict[int, bytes]] = ({}, {})
         self.reads: list[tuple[int, int]] = []
-        self.chunks = SimpleNamespace(find=lambda logical: "the chunk" if logical < DATA_END else None)
 
     def copies(self, logical: int, length: int) -> Iterator[tuple[str, bytes | None]]:
         if logical < DATA:
@@ -49,7 +48,7 @@ class DataVolume(MemoryVolume):
             yield f"mirror {number}", None if None in parts else b"".join(parts)  # type: ignore[arg-type]
 
     def holds(self, logical: int) -> bool:
-        return True
+        return logical < DATA_END
 
     def read_first(self, logical: int, length: int) -> tuple[bytes, list[tuple[int, int]]]:
         """A sector that the first mirror lacks cannot be read."""
