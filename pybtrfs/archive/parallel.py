@@ -71,13 +71,18 @@ Run = Callable[[Report, Share, Links], None]
 
 def is_worth_it(filesystem: Filesystem) -> bool:
     """Whether two processes would be done sooner."""
-    if not is_root() or not hasattr(os, "fork") or (os.cpu_count() or 1) < WORKERS:
+    if not is_root() or not can_fork():
         return False
     size = 0
     for key, root_item in filesystem.root_items():
         if key.objectid == c.FS_TREE_OBJECTID or c.FIRST_FREE_OBJECTID <= key.objectid <= c.LAST_FREE_OBJECTID:
             size += root_item.bytes_used
     return size >= _WORTH_IT
+
+
+def can_fork() -> bool:
+    """Whether this host lets two processes work at the same time."""
+    return hasattr(os, "fork") and (os.cpu_count() or 1) >= WORKERS
 
 
 def in_parallel(run: Run, report: Report) -> None:

@@ -87,6 +87,12 @@ class BadRanges:
         else:
             self._more += 1
 
+    def take(self, other: "BadRanges") -> None:
+        """Those of a later part of the file, too."""
+        for first, end in other._ranges:
+            self.add(first, end - first, other._text)
+        self._more += other._more
+
     def problem(self, path: bytes) -> Problem:
         """All of it as one problem, with what was wrong with the first."""
         more = f"; and {self._more} more ranges" if self._more else ""

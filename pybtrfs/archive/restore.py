@@ -11,11 +11,12 @@ An inode with several names is written under the first one met; the others becom
 import os
 import stat
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pybtrfs import host
+from pybtrfs.archive.halves import WORTH_IT, both_halves
 from pybtrfs.archive.links import Links
-from pybtrfs.archive.parallel import ALL, DEPTH, Share, in_parallel, is_worth_it
+from pybtrfs.archive.parallel import ALL, DEPTH, Share, can_fork, in_parallel, is_worth_it
 from pybtrfs.archive.policy import Policy, Wishes
 from pybtrfs.archive.report import BAD_DATA, UNREADABLE, UNWRITTEN, BadRanges, Problem, Report
 from pybtrfs.archive.selection import Selection, Verdict
@@ -117,6 +118,15 @@ def would_restore(
         walk(filesystem, start, lambda path, error: report.add(Problem(UNREADABLE, path, str(error)))),
         meet,
     )
+
+
+class Copied(NamedTuple):
+    """What became of a range of a file: where the last bytes written end, how many there were, what is lost."""
+
+    end: int
+    bytes: int
+    bad: BadRanges
+    troubles: list[str]
 
 
 _FILES, _DIRECTORIES, _SYMLINKS, _SPECIAL = "files", "directories", "symbolic links", "special files"
@@ -286,18 +296,32 @@ class Restorer:
             host.write(fd, whole, 0)
             report.bytes += len(whole)
             return
-        for piece in file.pieces(trouble=lambda error: self._unread(str(error))):
-            if piece.data is not None:
-                host.write(fd, piece.data, piece.offset)
-                end = piece.offset + piece.length
-                report.bytes += piece.length
-                report.advance(report)
-            elif piece.problem is not None:
-                bad.add(piece.offset, piece.length, piece.problem)
+        for part in self._parts(file, fd):
+            report.bytes += part.bytes
+            bad.take(part.bad)
+            end = max(end, part.end)
+            for text in part.troubles:
+                self._unread(text)
         if bad:
             report.add(bad.problem(found.path))
         if end < file.size:
             host.set_size(fd, file.size)
+
+    def _parts(self, file: File, fd: int) -> "list[Copied]":
+        if file.size >= WORTH_IT and self._share is ALL and can_fork():
+            return both_halves(lambda first, end: self._copy_range(file, fd, first, end), file.size)
+        return [self._copy_range(file, fd, 0, file.size)]
+
+    def _copy_range(self, file: File, fd: int, first: int, end: int) -> "Copied":
+        written, done, bad, troubles = 0, 0, BadRanges(), list[str]()
+        for piece in file.pieces(first, end, lambda error: troubles.append(str(error))):
+            if piece.data is not None:
+                host.write(fd, piece.data, piece.offset)
+                written, done = piece.offset + piece.length, done + piece.length
+                self._report.advance(self._report)
+            elif piece.problem is not None:
+                bad.add(piece.offset, piece.length, piece.problem)
+        return Copied(written, done, bad, troubles)
 
     def _whole(self, file: File) -> bytes | None:
         try:
