@@ -6,7 +6,7 @@ again, tree by tree, until each account that is off has been named.
 """
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -51,8 +51,12 @@ FILESYSTEM_RULES = (superblocks, chunks, subvolumes, states)
 WHOLE_LEDGERS: list[Ledger] = [*references.LEDGERS, *extent_items.LEDGERS]
 
 
+Progress = Callable[[str, int, int | None], None]
+"""Takes the phase, how many tree blocks have been read, and how many there are, where that is known."""
+
+
 class Check:
-    """One run over one filesystem; `report` takes each finding as it is made, `data_csums`: of data, too."""
+    """One run over one filesystem; `report` takes each finding as it is made."""
 
     def __init__(
         self,
@@ -61,10 +65,15 @@ class Check:
         multipliers: Multipliers | None = None,
         *,
         data_csums: bool = False,
+        only: int | None = None,
+        progress: Progress = lambda phase, blocks, expected: None,
     ) -> None:
-        self.filesystem, self._report = filesystem, report
+        """`data_csums`: verify all data, too. `only`: of the file trees, judge this subvolume alone."""
+        self.filesystem, self._report, self._only, self._progress = filesystem, report, only, progress
         self._multipliers = multipliers or Multipliers()
-        self._reader = BlockReader(filesystem, report)
+        self._phase = "metadata"
+        self._expected: int | None = None
+        self._reader = BlockReader(filesystem, report, self._tell)
         self._whole = np.zeros(len(WHOLE_LEDGERS), U64)
         self._data_csums = data_csums
         self._charges = quotas.Charges(filesystem)
@@ -78,30 +87,45 @@ class Check:
     def run(self) -> None:
         """All phases."""
         _keep_freed_memory()
-        roots = Roots(self.filesystem, self._report)
-        collector = Collector(self.filesystem.sectorsize)
-        about = self._about(None)
+        roots = Roots(self.filesystem, self._report, self._only)
+        collected = self._trees_of_their_own(roots)
+        if self._only is None:
+            self._report_all(rules.findings(self.filesystem) for rules in FILESYSTEM_RULES)
+            self._report_all(rules.findings(self.filesystem, collected) for rules in (space, space_cache))
+        self._file_trees(roots)
+        self._phase = "what does not balance"
+        self._balance_trees(roots)
+        if self._only is not None:
+            return
+        self._balance_whole(roots)
+        logs.LogCheck(self.filesystem, self._reader, self._about_files, self._report).run(TREE_TESTS)
+        self._report_all([quotas.findings(self.filesystem, roots.dying, self._sharing, self._charges)])
+        if self._data_csums:
+            self._report_all([data.findings(self.filesystem, self._about_files.extents)])
+
+    def _trees_of_their_own(self, roots: Roots) -> Collected:
+        collector, about = Collector(self.filesystem.sectorsize), self._about(None)
         self._single = Forest(self._reader, roots.single, self._report, shared=False)
         self._single.walk(self._take_single(collector, about), self._take_nodes(about, shared=False))
         collected = collector.done()
         self._about_files = self._about(collected)
-        fs = self.filesystem
-        of_space = (rules.findings(fs, collected) for rules in (space, space_cache))
-        for found in (*(rules.findings(fs) for rules in FILESYSTEM_RULES), *of_space):
-            for finding in found:
-                self._report(finding)
+        return collected
+
+    def _file_trees(self, roots: Roots) -> None:
+        flags = self._about_files.extents.flags
+        self._phase, self._expected = "files", int(((flags & U64(c.EXTENT_FLAG_TREE_BLOCK)) != U64(0)).sum())
         self._files = Forest(self._reader, roots.files, self._report, shared=True, dropped=roots.dropped)
         neighbours = Neighbours()
         self._files.walk(self._take_files(neighbours), self._take_nodes(self._about_files, shared=True))
-        for finding in neighbours.finish(self._files, self.filesystem):
-            self._report(finding)
-        self._balance_trees(roots)
-        self._balance_whole(roots)
-        logs.LogCheck(self.filesystem, self._reader, self._about_files, self._report).run(TREE_TESTS)
-        for finding in quotas.findings(self.filesystem, roots.dying, self._sharing, self._charges):
-            self._report(finding)
-        for finding in data.findings(self.filesystem, self._about_files.extents) if self._data_csums else ():
-            self._report(finding)
+        self._report_all([neighbours.finish(self._files, self.filesystem)])
+
+    def _report_all(self, several: Iterable[Iterable[Finding]]) -> None:
+        for findings in several:
+            for finding in findings:
+                self._report(finding)
+
+    def _tell(self, blocks: int) -> None:
+        self._progress(self._phase, blocks, self._expected)
 
     def _sharing(self) -> Sharing | None:
         return None if self._lost else Sharing(self._files, self._reader, self._about_files)

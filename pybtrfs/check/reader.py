@@ -26,8 +26,9 @@ Report = Callable[[Finding], None]
 class BlockReader:
     """Reads the tree blocks of one filesystem; `report` takes what is wrong with them."""
 
-    def __init__(self, filesystem: Filesystem, report: Report) -> None:
-        self._filesystem, self._report = filesystem, report
+    def __init__(self, filesystem: Filesystem, report: Report, tell: Callable[[int], None]) -> None:
+        """`tell` hears now and then how many blocks have been read."""
+        self._filesystem, self._report, self._tell = filesystem, report, tell
         self.nodesize = filesystem.nodesize
         self._buffer = np.zeros(BATCH_BLOCKS * self.nodesize + 2 * MARGIN, np.uint8)
         self._told: set[int] = set()
@@ -42,6 +43,7 @@ class BlockReader:
         for first in range(0, len(bytenrs), BATCH_BLOCKS):
             wanted = bytenrs[first : first + BATCH_BLOCKS]
             self.blocks += len(wanted)
+            self._tell(self.blocks)
             batch, read = self._batch(wanted, level)
             keep = self._sound(batch, level) & read
             if not keep.all():

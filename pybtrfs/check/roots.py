@@ -15,7 +15,9 @@ _SHARING = (c.TREE_RELOC_OBJECTID, c.DATA_RELOC_TREE_OBJECTID)
 class Roots:
     """The roots of all trees but the logs."""
 
-    def __init__(self, filesystem: Filesystem, report: Report) -> None:
+    def __init__(self, filesystem: Filesystem, report: Report, only: int | None = None) -> None:
+        """`only`: of the file trees, take this one alone."""
+        self._only = only
         self.single: list[Root] = [filesystem.root_tree.root, filesystem.chunk_tree.root]
         self.files: list[Root] = []
         self.dying: set[int] = set()  # subvolumes that are being deleted
@@ -34,6 +36,8 @@ class Roots:
         root = Root(key.objectid, item.bytenr, item.level, item.generation)
         if not (is_subvolume_id(key.objectid) or key.objectid in _SHARING):
             self.single.append(root)
+            return
+        if self._only not in (None, key.objectid):
             return
         self.files.append(root)
         if not item.refs:

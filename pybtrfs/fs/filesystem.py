@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from pybtrfs.btree.block import Item
+from pybtrfs.btree.check import Expected
 from pybtrfs.btree.search import Root, Tree
 from pybtrfs.btree.store import BlockStore
 from pybtrfs.checksum import CsumType
@@ -131,6 +132,32 @@ class Filesystem:
                 raise RefusedError(f"{device.name}: is devid {devid}, which the filesystem does not have")
             for problem in _mismatches(ours, known, self.superblock) if ours else ():
                 raise RefusedError(f"{device.name}: {problem}")
+
+    def begin_at(self, bytenr: int) -> None:
+        """Take the block at `bytenr` for the root of the root tree: an older state, where its blocks still stand.
+
+        Raises `CorruptError` where no block of a root tree is there.
+        """
+        block = self.store.read(bytenr, Expected(owner=c.ROOT_TREE_OBJECTID))
+        self.root_tree = self._tree(c.ROOT_TREE_OBJECTID, bytenr, block.level, block.header.generation)
+        self.superblock = self.superblock._replace(
+            root=bytenr, root_level=block.level, generation=block.header.generation, log_root=0
+        )
+        self._trees.clear()
+
+    def begin_at_backup(self) -> None:
+        """Take the newest backup root that is older than the current one and can be read."""
+        older = [root for root in self.superblock.super_roots if 0 < root.tree_root_gen < self.superblock.generation]
+        problems = []
+        for backup in sorted(older, key=lambda root: -root.tree_root_gen):
+            try:
+                self.begin_at(backup.tree_root)
+            except CorruptError as error:
+                problems.append(str(error))
+                continue
+            self.superblock = self.superblock._replace(bytes_used=backup.bytes_used)
+            return
+        raise CorruptError(f"no backup root can be read: {'; '.join(problems) or 'there is none'}")
 
     @property
     def log_root_tree(self) -> Tree | None:
