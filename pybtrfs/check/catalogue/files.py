@@ -148,6 +148,13 @@ FAMILIES = (
                 "None is known by itself; a bit has flipped, in memory or on its way to the disk.",
                 "Test the machine's memory; rename the file and back, and the entry is made anew.",
             ),
+            Row(
+                "012",
+                "A top directory with a wrong name",
+                "It names itself, as `..` and with index 0.",
+                "None is known; btrfs check complains.",
+                "Copy the files to a new subvolume (cp -a --reflink), and delete the old one.",
+            ),
         ),
     ),
     Family(
@@ -204,8 +211,8 @@ FAMILIES = (
             ),
             Row(
                 "012",
-                "A gap between file extents",
-                "This filesystem writes holes down (no NO_HOLES), and here none is.",
+                "A file without extents for all of its bytes",
+                "This filesystem writes holes down (no NO_HOLES), and the extents do not reach to the file's size.",
                 "It reads as zeros; data may have been there.",
                 "Compare the file with a backup; or set the feature with btrfstune -n, to which gaps are holes.",
             ),

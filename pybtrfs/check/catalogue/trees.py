@@ -191,6 +191,12 @@ FAMILIES = (
                 "A leaf begins before the end of the one to its left.",
                 "Searches go astray there: items are not found that are there.",
             ),
+            Row(
+                "008",
+                "A tree block whose owner does not have it",
+                "It names a tree in which it does not hang; another tree refers to it.",
+                "References to what it holds are counted for the wrong tree; deleting that tree frees too much.",
+            ),
         ),
     ),
     Family(
@@ -313,6 +319,12 @@ FAMILIES = (
                 "What is mounted without being named is missing or being deleted.",
                 "A mount without subvol= fails.",
                 "Mount with -o subvolid=5, then btrfs subvolume set-default.",
+            ),
+            Row(
+                "020",
+                "A root item under an odd key",
+                "Of trees that are no subvolumes the key's offset is 0.",
+                "The tree is not found, and the filesystem is not mounted.",
             ),
         ),
     ),
