@@ -15,7 +15,7 @@ from pybtrfs.btree.search import Root
 from pybtrfs.check.collect import Collected, Collector
 from pybtrfs.check.columns import U64, Array, LeafBatch, NodeBatch, Table
 from pybtrfs.check.context import About, Ranges
-from pybtrfs.check.findings import Finding
+from pybtrfs.check.findings import Finding, Severity
 from pybtrfs.check.forest import Forest, OnLeaves, OnNodes
 from pybtrfs.check.holes import Holes
 from pybtrfs.check.ledger import Detail, Ledger, Multipliers, leaf_sums
@@ -24,6 +24,7 @@ from pybtrfs.check.reader import BlockReader, Report
 from pybtrfs.check.roots import Roots
 from pybtrfs.check.rule import RowTest
 from pybtrfs.check.rules import (
+    blocks,
     chunks,
     data,
     extent_items,
@@ -42,11 +43,12 @@ from pybtrfs.check.rules import (
 )
 from pybtrfs.check.sharing import Sharing
 from pybtrfs.check.tables import NodeTables, Tables
+from pybtrfs.errors import CorruptError
 from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.ondisk import constants as c
 
 TREE_LEDGERS: list[Ledger] = [*inodes.LEDGERS, *names.LEDGERS]
-TREE_TESTS = [*items.TESTS, *inodes.TESTS, *names.TESTS, *extents_of_files.TESTS]
+TREE_TESTS = [*inodes.TESTS, *names.TESTS, *extents_of_files.TESTS, *items.TESTS, *blocks.TESTS]
 SINGLE_TESTS = [*TREE_TESTS, *extent_items.TESTS]
 FILESYSTEM_RULES = (superblocks, chunks, subvolumes, states)
 WHOLE_LEDGERS: list[Ledger] = [*references.LEDGERS, *extent_items.LEDGERS]
@@ -99,7 +101,8 @@ class Check:
         if self._only is not None:
             return
         self._balance_whole(roots)
-        logs.LogCheck(self.filesystem, self._reader, self._about_files, self._report).run(TREE_TESTS)
+        log = logs.LogCheck(self.filesystem, self._reader, self._about_files, self._report)
+        self._report_all([log.run(TREE_TESTS)])
         self._report_all([quotas.findings(self.filesystem, roots.dying, self._sharing, self._charges)])
         if self._data_csums:
             self._report_all([data.findings(self.filesystem, self._about_files.extents)])
@@ -115,16 +118,27 @@ class Check:
     def _file_trees(self, roots: Roots) -> None:
         flags = self._about_files.extents.flags
         self._phase, self._expected = "files", int(((flags & U64(c.EXTENT_FLAG_TREE_BLOCK)) != U64(0)).sum())
-        self._files = Forest(self._reader, roots.files, self._report, shared=True, dropped=roots.dropped)
+        self._files = Forest(
+            self._reader,
+            roots.files,
+            self._report,
+            shared=True,
+            dropped=roots.dropped,
+            full_backref=self._about_files.full_backref,
+        )
         neighbours, holes = Neighbours(), Holes()
         takers = [neighbours.take] if self._about_files.no_holes else [neighbours.take, holes.take]
         self._files.walk(self._take_files(takers), self._take_nodes(self._about_files, shared=True))
         self._report_all([neighbours.finish(self._files, self.filesystem), holes.finish(self._files)])
 
     def _report_all(self, several: Iterable[Iterable[Finding]]) -> None:
+        """Report findings; where a block that they need is damaged, that what is behind it was not looked at."""
         for findings in several:
-            for finding in findings:
-                self._report(finding)
+            try:
+                for finding in findings:
+                    self._report(finding)
+            except CorruptError as error:
+                self._report(Finding("BLK-009", Severity.ERROR, f"not checked to the end: {error}"))
 
     def _tell(self, blocks: int) -> None:
         self._progress(self._phase, blocks, self._expected)
@@ -141,7 +155,7 @@ class Check:
             fs.sectorsize,
             fs.nodesize,
             fs.csum_type.size,
-            sb.generation,
+            min(sb.generation, c.U64_MAX - 1),  # so that there is a next one
             bool(sb.incompat_flags & c.INCOMPAT_NO_HOLES),
             none.extents,
             Ranges(*none.csum_ranges(fs.csum_type.size, fs.sectorsize)),
@@ -162,6 +176,7 @@ class Check:
     def _take_nodes(self, about: About, *, shared: bool) -> OnNodes:
         def take(batch: NodeBatch) -> None:
             tables = NodeTables(batch, about, shared=shared)
+            self._test(blocks.TESTS, tables)
             if shared:
                 self._charges.take_blocks(batch)
             self._add(tables, len(batch))

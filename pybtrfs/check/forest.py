@@ -23,6 +23,9 @@ OnLeaves = Callable[[LeafBatch, Array], Array]
 OnNodes = Callable[[NodeBatch], None]
 
 
+_NOTHING = np.zeros(0, U64)
+
+
 class Edges(NamedTuple):
     """References to the blocks of one level, a row each."""
 
@@ -31,6 +34,7 @@ class Edges(NamedTuple):
     first_key: Array  # (edges, 3)
     parent: Array  # address of the node, 0 where a root item or the superblock refers to it
     tree: Array  # id of the tree, where it is a root; else 0
+    owner: Array  # who refers: the node's owner, or the tree
 
 
 class Level(NamedTuple):
@@ -50,9 +54,6 @@ class TreeSum(NamedTuple):
     complete: bool
 
 
-_NOTHING = np.zeros(0, U64)
-
-
 class Forest:
     """Some trees of a filesystem, walked once."""
 
@@ -64,13 +65,15 @@ class Forest:
         *,
         shared: bool,
         dropped: dict[int, int] | None = None,
+        full_backref: Array = _NOTHING,
     ) -> None:
         """`shared`: the trees share blocks, whose owner then may be any of them; else it must be the tree itself.
 
-        `dropped`: nodes, by address, of trees that are being deleted, with the number of children already gone.
+        `dropped`: nodes, by address, of trees that are being deleted, with the number of children already gone;
+        `full_backref`: addresses, rising, of blocks that their owner may have left.
         """
         self._reader, self.roots, self._report, self._shared = reader, roots, report, shared
-        self._dropped = dropped or {}
+        self._dropped, self._full_backref = dropped or {}, full_backref
         self.levels: list[Level] = []  # from the leaves up
         self.first_key = self.last_key = np.zeros((0, 3), U64)  # of each leaf
         self.cut: set[int] = set()  # leaves before which some are lost or deleted, once `pairs` has been called
@@ -161,6 +164,7 @@ class Forest:
             np.zeros((count, 3), U64),
             np.zeros(count, U64),
             np.array([root.tree_id for root in roots], U64),
+            np.array([root.tree_id for root in roots], U64),
         )
 
     def _nodes(
@@ -184,6 +188,7 @@ class Forest:
                     np.stack([batch.objectid, batch.type.astype(U64), batch.offset], axis=1),
                     batch.bytenr[batch.block],
                     np.zeros(len(batch.block), U64) if self._shared else trees[at][batch.block],
+                    batch.header("owner")[batch.block],
                 )
             )
         self._compare(edges, number, heads, "node")
@@ -234,9 +239,21 @@ class Forest:
             self._tell(
                 "BLK-006", edges, at, kind, f"owner is tree {heads.owner[number[at]]}, expected {edges.tree[at]}"
             )
+        if self._shared:
+            self._compare_owners(edges, number, heads, kind)
         wrong = inner & heads.empty[number]
         for at in np.flatnonzero(wrong).tolist():
             self._tell("BLK-005", edges, at, kind, f"it is empty, and {_who(edges, at)} refers to it")
+
+    def _compare_owners(self, edges: Edges, number: Array, heads: "_Heads", kind: str) -> None:
+        """A block belongs to one of those who refer to it, unless its owner has left it to them."""
+        known = ~heads.good
+        known[number[heads.owner[number] == edges.owner]] = True
+        at = np.flatnonzero(~known[number])
+        _, first = np.unique(number[at], return_index=True)
+        for edge in at[first][~member(edges.bytenr[at[first]], self._full_backref)].tolist():
+            owner = heads.owner[number[edge]]
+            self._tell("BLK-008", edges, edge, kind, f"owner is tree {owner}, {_who(edges, edge)} is of another")
 
     def _tell(self, code: str, edges: Edges, at: int, kind: str, text: str) -> None:
         bytenr = int(edges.bytenr[at])
@@ -260,7 +277,7 @@ class _Heads:
 
 
 def _joined(*parts: Edges) -> Edges:
-    empty = Edges(_NOTHING, _NOTHING, np.zeros((0, 3), U64), _NOTHING, _NOTHING)
+    empty = Edges(_NOTHING, _NOTHING, np.zeros((0, 3), U64), _NOTHING, _NOTHING, _NOTHING)
     return Edges(*(np.concatenate(columns) for columns in zip(empty, *parts, strict=True)))
 
 

@@ -59,7 +59,7 @@ class Tables:
 
     @cached_property
     def block(self) -> Table:
-        """The blocks of the batch themselves: `bytenr level generation`."""
+        """The blocks of the batch themselves: `bytenr level generation flags`."""
         return _blocks(self.batch)
 
     @cached_property
@@ -189,8 +189,8 @@ def _merged(one: Table, other: Table, columns: tuple[str, ...]) -> Table:
 
 def _blocks(batch: Batch) -> Table:
     numbers = np.arange(len(batch))
-    fields = {name: batch.header(name) for name in ("level", "generation")}
-    return Table(batch, numbers, batch.start, None, leaf=numbers, bytenr=batch.bytenr, **fields)
+    fields = {name: batch.header(name) for name in ("level", "generation", "flags")}
+    return Table(batch, numbers, batch.start, None, leaf=numbers, slot=0 * numbers, bytenr=batch.bytenr, **fields)
 
 
 class NodeTables(Tables):

@@ -142,6 +142,12 @@ FAMILIES = (
                 "A block group's free space is written as extents or as bitmaps, not both.",
                 "The kernel does not find that free space, or stops when it changes it.",
             ),
+            Row(
+                "017",
+                "Free space behind its block group",
+                "A free range of the free-space tree ends after its block group.",
+                "Addresses that do not exist may be given out.",
+            ),
         ),
     ),
     Family(

@@ -197,6 +197,19 @@ FAMILIES = (
                 "It names a tree in which it does not hang; another tree refers to it.",
                 "References to what it holds are counted for the wrong tree; deleting that tree frees too much.",
             ),
+            Row(
+                "009",
+                "A part of the check could not be done",
+                "It needs items of a block that is damaged; what comes behind that was not looked at.",
+                "There may be more that is wrong than is listed here.",
+                "See what else is found, such as the damaged block itself; check again once that is dealt with.",
+            ),
+            Row(
+                "010",
+                "Odd flags of a tree block",
+                "Its header has unknown flags, or another backref revision than the only one there is.",
+                "The kernel refuses it, or counts references to it wrongly.",
+            ),
         ),
     ),
     Family(

@@ -41,12 +41,12 @@ class LogCheck:
         self._extents: list[Array] = []  # of _COLUMNS
         self._csums: list[Array] = []  # start, end
 
-    def run(self, tests: list[RowTest]) -> None:
-        """Report all that is wrong; `tests` are those of file trees."""
+    def run(self, tests: list[RowTest]) -> Iterator[Finding]:
+        """All that is wrong; `tests` are those of file trees. What is wrong with blocks is reported at once."""
         root = self._filesystem.log_root_tree
         if root is None:
             return
-        self._report(Finding("LOG-001", Severity.NOTE, "a tree log waits to be replayed"))
+        yield _log("LOG-001", "a tree log waits to be replayed", Severity.NOTE)
         roots = [root.root, *self._roots()]
         forest = Forest(self._reader, roots, self._report, shared=False)
         chosen = [test for test in tests if test.code not in _LINKS]
@@ -64,10 +64,8 @@ class LogCheck:
             self._blocks.append(batch.bytenr)
 
         forest.walk(leaves, nodes)
-        for finding in self._space():
-            self._report(finding)
-        for finding in self._checksums(forest):
-            self._report(finding)
+        yield from self._space()
+        yield from self._checksums(forest)
 
     def _roots(self) -> Iterator[Root]:
         """The log trees; what is wrong with their root items is reported."""

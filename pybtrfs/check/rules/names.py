@@ -114,6 +114,15 @@ def entry_transid(t: Tables) -> Judged:
     return t.dir_index, t.dir_index.transid > U64(t.about.generation + 1)
 
 
+@row_test("NAM-012", Severity.ERROR, "directory {dir}: its name in itself has index {index}, or is not `..`")
+def name_of_the_top(t: Tables) -> Judged:
+    """The top directory alone has a name in itself: two dots, of index 0."""
+    refs = t.ref.where(t.ref.dir == t.ref.ino)
+    dots = (t.batch.buffer[refs.name_at] == ord(".")) & (t.batch.buffer[refs.name_at + 1] == ord("."))
+    tops = np.isin(refs.ino, np.array([c.FIRST_FREE_OBJECTID, c.ROOT_TREE_DIR_OBJECTID], U64))
+    return refs, ~dots | (refs.name_len != U64(2)) | (refs.index != U64(0)) | ~tops
+
+
 @row_test("XAT-001", Severity.ERROR, "inode {ino}: an attribute stands under hash {hash}, its name's is {crc}")
 def attribute_hash(t: Tables) -> Judged:
     """An attribute stands where its name is looked for."""

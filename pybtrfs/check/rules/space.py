@@ -15,8 +15,6 @@ from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.fs.space import stripe_length
 from pybtrfs.ondisk import constants as c
 
-_NEW_TYPES = c.BLOCK_GROUP_TYPE_MASK | c.BLOCK_GROUP_PROFILE_MASK
-
 
 def findings(filesystem: Filesystem, found: Collected) -> Iterator[Finding]:
     """All of what is wrong with space."""
@@ -46,7 +44,7 @@ def _extents(filesystem: Filesystem, found: Collected) -> Iterator[Finding]:
     full = (e.flags & U64(c.BLOCK_FLAG_FULL_BACKREF)) != U64(0)
     for at in np.flatnonzero((block == data) | ((e.flags & ~known) != U64(0)) | (full & data)).tolist():
         yield _error("EXT-007", f"extent {e.bytenr[at]}: flags are {int(e.flags[at]):#x}, of no known kind")
-    newest = U64(filesystem.superblock.generation + 1)
+    newest = U64(min(filesystem.superblock.generation + 1, c.U64_MAX))
     for at in np.flatnonzero(e.generation > newest).tolist():
         yield _error("EXT-008", f"extent {e.bytenr[at]}: generation is {e.generation[at]}, in the future")
     for at in np.flatnonzero(block & (e.length != U64(filesystem.nodesize))).tolist():
@@ -67,7 +65,7 @@ def _groups(filesystem: Filesystem, found: Collected) -> Iterator[Finding]:
         if chunk is None:
             yield _error("SPC-001", f"block group {start}: no chunk begins there", start)
             continue
-        if length != chunk.length or flags & _NEW_TYPES != chunk.type & _NEW_TYPES:
+        if length != chunk.length or flags != chunk.type:
             text = f"length {length} and flags {flags:#x}, its chunk has {chunk.length} and {chunk.type:#x}"
             yield _error("SPC-002", f"block group {start}: {text}", start)
         if objectid != c.FIRST_CHUNK_TREE_OBJECTID:
@@ -150,6 +148,10 @@ def _free_space(filesystem: Filesystem, found: Collected) -> Iterator[Finding]:
         yield _error(
             "SPC-013", f"free space {f.start[at]}, {f.length[at]} bytes: an extent lies there", int(f.start[at])
         )
+    group = np.maximum(np.searchsorted(g.bytenr, f.start, side="right") - 1, 0)
+    for at in np.flatnonzero(end > ends[group]).tolist() if len(g.bytenr) else ():
+        text = f"free space {f.start[at]}, {f.length[at]} bytes: the block group ends at {ends[group[at]]}"
+        yield _error("SPC-017", text, int(f.start[at]))
     yield from _counts(found)
 
 
