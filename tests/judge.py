@@ -232,7 +232,7 @@ SOUND = re.compile(
     | Opening\ filesystem\ to\ check\.\.\.
     | Checking\ filesystem\ on\ .*
     | UUID:\ [0-9a-f-]+
-    | \[\d/\d\]\ checking\ [a-z ]+ (\ skipped\ \([a-zA-Z ]+\))?
+    | \[\d/\d\]\ checking\ [a-z ]+ (\ skipped\ \([a-zA-Z ]+\) | \(without\ verifying\ data\))?
     | found\ \d+\ bytes\ used,\ no\ error\ found
     | total\ (csum|tree|fs\ tree|extent\ tree)\ bytes:\ \d+
     | btree\ space\ waste\ bytes:\ \d+

@@ -6,7 +6,7 @@ again, tree by tree, until each account that is off has been named.
 """
 
 import ctypes
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from pybtrfs.check.columns import U64, Array, LeafBatch, NodeBatch, Table
 from pybtrfs.check.context import About, Ranges
 from pybtrfs.check.findings import Finding, Severity
 from pybtrfs.check.forest import Forest, OnLeaves, OnNodes
+from pybtrfs.check.holes import Holes
 from pybtrfs.check.ledger import Detail, Ledger, Multipliers, leaf_sums
 from pybtrfs.check.neighbours import Neighbours
 from pybtrfs.check.reader import BlockReader, Report
@@ -125,9 +126,10 @@ class Check:
             dropped=roots.dropped,
             full_backref=self._about_files.full_backref if self._only is None else None,
         )
-        neighbours = Neighbours()
-        self._files.walk(self._take_files(neighbours), self._take_nodes(self._about_files, shared=True))
-        self._report_all([neighbours.finish(self._files, self.filesystem)])
+        neighbours, holes = Neighbours(), Holes()
+        takers = [neighbours.take] if self._about_files.no_holes else [neighbours.take, holes.take]
+        self._files.walk(self._take_files(takers), self._take_nodes(self._about_files, shared=True))
+        self._report_all([neighbours.finish(self._files, self.filesystem), holes.finish(self._files)])
 
     def _report_all(self, several: Iterable[Iterable[Finding]]) -> None:
         """Report findings; where a block that they need is damaged, that what is behind it was not looked at."""
@@ -181,12 +183,13 @@ class Check:
 
         return take
 
-    def _take_files(self, neighbours: Neighbours) -> OnLeaves:
+    def _take_files(self, takers: Sequence[Callable[[Tables], None]]) -> OnLeaves:
         def take(batch: LeafBatch, number: Array) -> Array:
             tables = Tables(batch, number, self._about_files, shared=True)
             self._add(tables, len(batch))
             self._test(TREE_TESTS, tables)
-            neighbours.take(tables)
+            for look in takers:
+                look(tables)
             self._charges.take_blocks(batch)
             return np.stack(
                 [leaf_sums(ledger, tables, self._multipliers, len(batch)) for ledger in TREE_LEDGERS], axis=1

@@ -36,8 +36,6 @@ class Edge(NamedTuple):
     last_ino: Array  # the last inode that any item is of
     known: Array  # whether its inode item is in the leaf
     flags: Array
-    size: Array
-    kind: Array
     end_ino: Array  # the inode of the last extent
     end: Array  # where that ends
 
@@ -59,7 +57,7 @@ class Neighbours:
         """Look at some leaves."""
         edge = Edge.empty(len(t.batch))
         edge.bytenr[:], edge.owner[:] = t.batch.bytenr, t.batch.header("owner")
-        inode_entry = _inode_entries(t)
+        inode_entry = inode_entries(t)
         nameless = t.inode.where((t.inode.nlink == U64(0)) & _is_ino(t.inode.ino))
         leaves = t.batch.bytenr[nameless.leaf]
         self._nameless += zip(nameless.owner.tolist(), nameless.ino.tolist(), leaves.tolist(), strict=True)
@@ -98,22 +96,20 @@ class Neighbours:
         known = entry >= 0
         inode = Table(b, entry[known], b.data_at[entry[known]], INODE_ITEM)
         edge.known[block[known]] = True
-        edge.flags[block[known]], edge.size[block[known]] = inode.flags, inode.size
-        edge.kind[block[known]] = inode.mode >> U64(12)
+        edge.flags[block[known]] = inode.flags
 
     def _extents(self, t: Tables, inode_entry: Array, edge: Edge) -> None:
         e = t.extent
         if not len(e):
             return
-        starts, ends = e.start, _ends(t)
+        starts, ends = e.start, ends_of(t)
         same = (e.ino[1:] == e.ino[:-1]) & (e.leaf[1:] == e.leaf[:-1])
-        gap = same & (starts[1:] != ends[:-1])
-        overlap = gap & (starts[1:] < ends[:-1])
+        overlap = same & (starts[1:] < ends[:-1])
         for row in np.flatnonzero(overlap).tolist():
             text = f"inode {int(e.ino[row])}: file extent at {int(starts[row + 1])} begins before {int(ends[row])}"
             self._tell(t, int(e.rows[row + 1]), "FIL-010", text)
         entry = inode_entry[e.rows]
-        self._with_inode(t, entry, gap & ~overlap, ends)
+        self._with_inode(t, entry)
         first = np.concatenate([[True], e.leaf[1:] != e.leaf[:-1]])
         opening = first & (e.ino == edge.opens[e.leaf])
         edge.first_start[e.leaf[opening]] = starts[opening]
@@ -127,24 +123,13 @@ class Neighbours:
         np.logical_or.at(edge.found, r.leaf[unknown], found[unknown])
         self._checksums(t, inode_entry[r.rows], missing, found)
 
-    def _with_inode(self, t: Tables, entry: Array, gap: Array, ends: Array) -> None:
-        """What an extent and its inode, in the same leaf, must agree on."""
-        e = t.extent
-        known = entry >= 0
-        at = t.batch.data_at[np.maximum(entry, 0)]
-        inode = Table(t.batch, np.maximum(entry, 0), at, INODE_ITEM)
+    def _with_inode(self, t: Tables, entry: Array) -> None:
+        """Only files and symbolic links have extents."""
+        e, known = t.extent, entry >= 0
+        inode = Table(t.batch, np.maximum(entry, 0), t.batch.data_at[np.maximum(entry, 0)], INODE_ITEM)
         kind = inode.mode >> U64(12)
         for row in np.flatnonzero(known & (kind != U64(_REGULAR)) & (kind != U64(_SYMLINK))).tolist():
             self._tell(t, int(e.rows[row]), "FIL-011", f"inode {int(e.ino[row])} is no file and has a file extent")
-        if t.about.no_holes:
-            return
-        first = np.concatenate([[True], e.ino[1:] != e.ino[:-1]]) & known
-        begins_late = first & (e.start != U64(0)) & (kind == U64(_REGULAR)) & (inode.size != U64(0))
-        behind = np.concatenate([[False], gap]) & known
-        behind &= np.concatenate([[U64(0)], ends[:-1]]) < inode.size
-        for row in np.flatnonzero(begins_late | behind).tolist():
-            text = f"inode {int(e.ino[row])}: a gap before the file extent at {int(e.start[row])}, without NO_HOLES"
-            self._tell(t, int(e.rows[row]), "FIL-012", text)
 
     def _checksums(self, t: Tables, entry: Array, missing: Array, found: Array) -> None:
         r, known = t.regular, entry >= 0
@@ -169,7 +154,7 @@ def _is_ino(number: Array) -> Array:
     return found
 
 
-def _inode_entries(t: Tables) -> Array:
+def inode_entries(t: Tables) -> Array:
     """Of each item: which item of the leaf is its inode item; -1 where none is."""
     b = t.batch
     if not len(b.type):
@@ -180,7 +165,7 @@ def _inode_entries(t: Tables) -> Array:
     return found
 
 
-def _ends(t: Tables) -> Array:
+def ends_of(t: Tables) -> Array:
     """Where each file extent ends in its file; an inline one with its sector."""
     e, mask = t.extent, U64(t.about.sectorsize - 1)
     ends: Array = e.start + ((e.ram_bytes + mask) & ~mask)
@@ -225,7 +210,8 @@ def _between(edge: Edge, left: Array, right: Array, cut: set[int]) -> Iterator[F
     for row in np.flatnonzero(same & (edge.first_start[right] < edge.end[left])).tolist():
         text = f"file extent at {int(edge.first_start[right[row]])} begins before {int(edge.end[left[row]])}"
         yield _finding(edge, int(right[row]), "FIL-010", text)
-    flags, known = _carried(edge, left[opened & ~apart], right[opened & ~apart])
+    inner = opened & ~apart
+    flags, known = carried(edge.opens, edge.last_ino, edge.known, edge.flags, left[inner], right[inner])
     without = (flags & U64(c.INODE_NODATASUM)) != U64(0)
     for leaf in np.flatnonzero(known & ~without & edge.missing).tolist():
         yield _finding(edge, leaf, "CSM-001", "checksums of its data are missing")
@@ -246,18 +232,22 @@ def _without_orphan_item(filesystem: Filesystem, nameless: list[tuple[int, int, 
             yield Finding("INO-012", Severity.ERROR, text, owner, ino, leaf)
 
 
-def _carried(edge: Edge, left: Array, right: Array) -> tuple[Array, Array]:
-    """Flags of the inode in whose middle each leaf begins, from the leaf to the left or one before that."""
-    before = np.arange(len(edge.bytenr))
+def carried(opens: Array, last_ino: Array, has: Array, values: Array, left: Array, right: Array) -> tuple[Array, Array]:
+    """A value of the inode in whose middle each leaf begins, from the leaf to the left or one before that.
+
+    `values` are of the inode `last_ino` with which each leaf ends, where the leaf `has` its item; with them comes
+    whether the value was found.
+    """
+    before = np.arange(len(opens))
     before[right] = left
-    flags, known = np.zeros(len(edge.bytenr), U64), np.zeros(len(edge.bytenr), bool)
-    for _ in range(len(edge.bytenr).bit_length() + 1):  # each round looks twice as far to the left
-        flags[right] = edge.flags[before[right]]
-        known[right] = edge.known[before[right]] & (edge.last_ino[before[right]] == edge.opens[right])
+    found, known = np.zeros(len(opens), U64), np.zeros(len(opens), bool)
+    for _ in range(len(opens).bit_length() + 1):  # each round looks twice as far to the left
+        found[right] = values[before[right]]
+        known[right] = has[before[right]] & (last_ino[before[right]] == opens[right])
         further = before[before]
-        stop = edge.known[before] | (further == before)
+        stop = has[before] | (further == before)
         before = np.where(stop, before, further)
-    return flags, known
+    return found, known
 
 
 def _finding(edge: Edge, leaf: int, code: str, text: str) -> Finding:

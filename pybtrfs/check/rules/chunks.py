@@ -82,8 +82,9 @@ def _device(filesystem: Filesystem, item: Item, place: str) -> Iterator[Finding]
         yield _found("CHK-009", f"{place} stands under key {tuple(item.key)}")
     if device.bytes_used > device.total_bytes:
         yield _found("CHK-010", f"{place}: {device.bytes_used} bytes used of {device.total_bytes}")
-    if device.fsid not in filesystem.volume.block_fsids:
-        text = f"{place}: fsid is {device.fsid.hex()}, expected {filesystem.superblock.block_fsid.hex()}"
+    member = filesystem.volume.superblocks.get(device.devid)  # of a seed, whose fsid is another
+    if member is not None and device.fsid != member.block_fsid:
+        text = f"{place}: fsid is {device.fsid.hex()}, expected {member.block_fsid.hex()}"
         yield _found("CHK-011", text)
     sizes = (device.io_align, device.io_width, device.sector_size)
     if set(sizes) != {filesystem.sectorsize}:

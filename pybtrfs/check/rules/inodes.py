@@ -50,27 +50,32 @@ def allocated_bytes(t: Tables) -> Iterator[Posting]:
 
 @row_test("INO-005", Severity.ERROR, "inode {ino}: mode is {mode}, of no known type")
 def known_mode(t: Tables) -> Judged:
+    """The type in the mode is one that exists."""
     return t.inode, _ft(t) == U64(0)
 
 
 @row_test("INO-006", Severity.ERROR, "inode {ino}: generation {generation} or transid {transid} is in the future")
 def inode_generation(t: Tables) -> Judged:
+    """No inode is newer than the filesystem."""
     newest = U64(t.about.generation + 1)
     return t.inode, (t.inode.generation > newest) | (t.inode.transid > newest)
 
 
 @row_test("INO-007", Severity.ERROR, "inode {ino}: flags are {flags}, some of them unknown")
 def known_flags(t: Tables) -> Judged:
+    """All flags are defined."""
     return t.inode, (t.inode.flags & U64(c.U64_MAX - _KNOWN_FLAGS - _RO_VERITY)) != U64(0)
 
 
 @row_test("INO-008", Severity.ERROR, "directory {ino}: nlink is {nlink}, expected at most 1")
 def directory_links(t: Tables) -> Judged:
+    """Directories have one name, or none when they are being deleted."""
     return t.inode, t.inode.is_dir & (t.inode.nlink > U64(1))
 
 
 @row_test("INO-009", Severity.ERROR, "symbolic link {ino}: flags are {flags}, expected neither immutable nor append")
 def symlink_flags(t: Tables) -> Judged:
+    """Nobody can make a symbolic link immutable or append-only."""
     odd = (t.inode.flags & U64(c.INODE_IMMUTABLE | c.INODE_APPEND)) != U64(0)
     return t.inode, (t.inode.kind == U64(_SYMLINK)) & odd
 
@@ -79,12 +84,14 @@ def symlink_flags(t: Tables) -> Judged:
     "INO-010", Severity.WARNING, "inode {ino}: a time has {atime__nsec}, {mtime__nsec} or {ctime__nsec} nanoseconds"
 )
 def nanoseconds(t: Tables) -> Judged:
+    """A second has a billion of them."""
     times = (t.inode.atime__nsec, t.inode.ctime__nsec, t.inode.mtime__nsec, t.inode.otime__nsec)
     return t.inode, np.any([time >= U64(_NANOSECONDS) for time in times], axis=0)
 
 
 @row_test("INO-011", Severity.WARNING, "inode {ino}: rdev is {rdev}, and it is no device")
 def device_number(t: Tables) -> Judged:
+    """Only devices have a number."""
     kind = t.inode.kind
     device = (kind == U64(_DEVICES[0])) | (kind == U64(_DEVICES[1]))
     return t.inode, (t.inode.rdev != U64(0)) & ~device & (_ft(t) != U64(0))

@@ -16,6 +16,7 @@ from pybtrfs.check.findings import Finding, Severity
 from pybtrfs.check.forest import Forest
 from pybtrfs.check.reader import BlockReader, Report
 from pybtrfs.check.rule import RowTest
+from pybtrfs.check.rules.inodes import directory_links
 from pybtrfs.check.tables import Tables
 from pybtrfs.errors import CorruptError
 from pybtrfs.fs.filesystem import Filesystem
@@ -25,7 +26,7 @@ from pybtrfs.ondisk.inode import INODE_ITEM
 from pybtrfs.ondisk.key import Key
 from pybtrfs.ondisk.root import ROOT_ITEM
 
-_LINKS = {"INO-008"}
+_LINKS = {directory_links.code}
 """Tests of files that a log need not pass: replay counts links anew."""
 _COLUMNS, _WANTS_NONE, _WANTS, _UNKNOWN = 7, 0, 1, 2
 

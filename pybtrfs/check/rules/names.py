@@ -57,12 +57,14 @@ def entry_type(t: Tables) -> Iterator[Posting]:
 
 @row_test("NAM-004", Severity.ERROR, "directory {dir}: an entry stands under hash {hash}, its name's is {crc}")
 def entry_hash(t: Tables) -> Judged:
+    """An entry by hash stands where its name is looked for."""
     t.dir_item.columns["crc"] = t.crc_of(t.dir_item)
     return t.dir_item, t.dir_item.hash != t.dir_item.crc
 
 
 @row_test("NAM-005", Severity.ERROR, "inode {ino}: a name stands under hash {key_offset}, its own is {crc}")
 def extref_hash(t: Tables) -> Judged:
+    """An INODE_EXTREF stands where its name and directory are looked for."""
     extrefs = t.extref
     extrefs.columns["crc"] = t.crc_of(extrefs, extrefs.dir & U64(0xFFFFFFFF))
     return extrefs, extrefs.key_offset != extrefs.crc
@@ -70,11 +72,13 @@ def extref_hash(t: Tables) -> Judged:
 
 @row_test("NAM-006", Severity.ERROR, "directory {dir}: an entry has {name_len} bytes of name and {data_len} of data")
 def entry_lengths(t: Tables) -> Judged:
+    """An entry has a name and no data."""
     return t.dir_index, (t.dir_index.name_len == U64(0)) | (t.dir_index.data_len != U64(0))
 
 
 @row_test("NAM-007", Severity.ERROR, "directory {dir}: an entry leads to item type {ctype} of {child}")
 def entry_location(t: Tables) -> Judged:
+    """An entry leads to an inode or to a subvolume."""
     entries = t.dir_index
     known = (entries.ctype == _TO_INODE) | (entries.ctype == _TO_ROOT)
     return entries, ~known | (entries.location__offset != U64(0)) & (entries.ctype == _TO_INODE)
@@ -82,17 +86,20 @@ def entry_location(t: Tables) -> Judged:
 
 @row_test("NAM-008", Severity.ERROR, "directory {dir}: index of an entry is {index}, expected at least 2")
 def entry_index(t: Tables) -> Judged:
+    """Indexes 0 and 1 are those of `.` and `..`, which are not written down."""
     return t.dir_index, t.dir_index.index < U64(2)
 
 
 @row_test("NAM-009", Severity.ERROR, "directory {dir}: type of the entry of {child} is {type}, unknown")
 def entry_known_type(t: Tables) -> Judged:
+    """The type is one that exists."""
     kind = t.dir_index.type & U64(0xFF ^ c.FT_ENCRYPTED)
     return t.dir_index, (kind == U64(0)) | (kind > U64(c.FT_SYMLINK))
 
 
 @row_test("NAM-010", Severity.ERROR, "directory {dir}: the entry of {child} has a name that cannot be")
 def entry_name(t: Tables) -> Judged:
+    """A name has no slash and no zero byte, and is not `.` or `..`."""
     entries = t.dir_index
     return entries, impossible(t.batch.buffer, entries.name_at, entries.name_len.astype(np.int64))
 
@@ -103,6 +110,7 @@ def entry_name(t: Tables) -> Judged:
     "directory {dir}: the entry of {child} was made by transaction {transid}, in the future",
 )
 def entry_transid(t: Tables) -> Judged:
+    """No entry is newer than the filesystem."""
     return t.dir_index, t.dir_index.transid > U64(t.about.generation + 1)
 
 
@@ -117,6 +125,7 @@ def name_of_the_top(t: Tables) -> Judged:
 
 @row_test("XAT-001", Severity.ERROR, "inode {ino}: an attribute stands under hash {hash}, its name's is {crc}")
 def attribute_hash(t: Tables) -> Judged:
+    """An attribute stands where its name is looked for."""
     t.xattr.columns["crc"] = t.crc_of(t.xattr)
     return t.xattr, t.xattr.hash != t.xattr.crc
 
@@ -127,6 +136,7 @@ def attribute_hash(t: Tables) -> Judged:
     "inode {ino}: an attribute of type {type} leads to {location__objectid}, expected 8 and 0",
 )
 def attribute_form(t: Tables) -> Judged:
+    """An attribute has the type of one, a name, and leads nowhere."""
     kind = t.xattr.type & U64(0xFF ^ c.FT_ENCRYPTED)
     located = (t.xattr.location__objectid | t.xattr.location__offset | t.xattr.location__type) != U64(0)
     return t.xattr, (kind != U64(c.FT_XATTR)) | located | (t.xattr.name_len == U64(0))
