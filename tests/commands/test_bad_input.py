@@ -42,8 +42,9 @@ COMMANDS = (
     ("du", "-a"),
     ("du", "--exclusive", "-c"),
     ("du", "-s", "--exclusive"),
+    ("check", "--check-data-csum"),
 )
-REFUSED = {("uuid", "verify"): 8}  # the codes of fsck(8)
+REFUSED = {("uuid", "verify"): 8, ("check", "--check-data-csum"): 8}  # the codes of fsck(8)
 
 
 def call(image: Path, command: tuple[str, ...]) -> str | None:
