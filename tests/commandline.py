@@ -22,7 +22,8 @@ import pybtrfs.commands
 SECONDS = 10
 MEMORY = 512 << 20
 STATUSES = (0, 1, 2)
-FSCK_STATUSES = (0, 4, 8, 12, 16)  # `uuid verify`
+FSCK_STATUSES = (0, 4, 8, 12, 16)
+FSCK_COMMANDS = (("uuid", "verify"), ("check",), ("fsck",))
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -39,7 +40,8 @@ class Result(NamedTuple):
         shown = f"pybtrfs {' '.join(self.command)}: status {self.status}\n{self.errors[-2000:]}"
         if "Traceback" in self.errors or "Error: " in self.errors.replace("pybtrfs: ", ""):
             return f"traceback: {shown}"
-        if self.status not in (FSCK_STATUSES if self.command[:2] == ("uuid", "verify") else STATUSES):
+        like_fsck = self.command[:1] in FSCK_COMMANDS or self.command[:2] in FSCK_COMMANDS
+        if self.status not in (FSCK_STATUSES if like_fsck else STATUSES):
             return f"odd end: {shown}"
         if self.status not in (0, 4) and not self.errors.startswith("pybtrfs: "):
             return f"no line that says why: {shown}"

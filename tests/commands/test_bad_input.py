@@ -47,8 +47,9 @@ COMMANDS = (
     ("tree",),
     ("stat",),
     ("cat",),
+    ("check", "--check-data-csum"),
 )
-REFUSED = {("uuid", "verify"): 8}  # the codes of fsck(8)
+REFUSED = {("uuid", "verify"): 8, ("check", "--check-data-csum"): 8}  # the codes of fsck(8)
 
 
 def call(image: Path, command: tuple[str, ...]) -> str | None:

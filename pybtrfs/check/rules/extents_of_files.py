@@ -43,10 +43,10 @@ def aligned(t: Tables) -> Judged:
     "FIL-004", Severity.ERROR, "inode {ino}: file extent at {start} has {num_bytes} bytes, from {offset} of {ram_bytes}"
 )
 def inside_the_extent(t: Tables) -> Judged:
-    """A file uses no more of an extent than there is."""
+    """A file uses no more of an extent than there is, nor more of a hole than that says to be long."""
     e = t.regular
-    room = np.where(e.compression != U64(0), e.ram_bytes, e.disk_num_bytes)
-    beyond = (e.disk_bytenr != U64(0)) & ((e.offset > room) | (e.num_bytes > room - np.minimum(e.offset, room)))
+    room = np.where((e.compression != U64(0)) | (e.disk_bytenr == U64(0)), e.ram_bytes, e.disk_num_bytes)
+    beyond = (e.offset > room) | (e.num_bytes > room - np.minimum(e.offset, room))
     return e, beyond | (e.num_bytes == U64(0)) | (e.end < e.start)
 
 

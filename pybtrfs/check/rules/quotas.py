@@ -155,13 +155,17 @@ def _items(filesystem: Filesystem, quotas: Quotas) -> Iterator[Finding]:
             yield _found("QUO-005", f"{names}: a relation to a qgroup that does not exist")
         if one >> c.QGROUP_LEVEL_SHIFT == other >> c.QGROUP_LEVEL_SHIFT:
             yield _found("QUO-005", f"{names}: a relation between qgroups of one level")
+    simple = status is not None and bool(status.flags & c.QGROUP_STATUS_FLAG_SIMPLE_MODE)
     for group, info in sorted(quotas.infos.items()):
         name = f"qgroup {qgroup_name(group)}"
         if info.generation > generation:
             text = f"{name}: generation is {info.generation}, the superblock's {generation}"
             yield _found("QUO-002", text, Severity.WARNING)
-        if info.excl > info.rfer:
-            yield _found("QUO-006", f"{name}: rfer {info.rfer}, excl {info.excl}", Severity.WARNING)
+        compressed = (info.rfer_cmpr, info.excl_cmpr)
+        wrong = not simple and compressed not in ((info.rfer, info.excl), (0, 0))  # simple ones do not keep it
+        if wrong or info.excl > info.rfer:
+            text = f"{name}: rfer {info.rfer} ({info.rfer_cmpr}), excl {info.excl} ({info.excl_cmpr})"
+            yield _found("QUO-006", text, Severity.WARNING)
         if not group >> c.QGROUP_LEVEL_SHIFT and filesystem.find_root_item(group & _NUMBER) is None:
             yield _found("QUO-007", f"{name}: there is no such subvolume", Severity.NOTE)
 

@@ -27,8 +27,9 @@ _BACKUPS = ("tree_root", "chunk_root", "extent_root", "fs_root", "dev_root", "cs
 def findings(filesystem: Filesystem) -> Iterator[Finding]:
     """All of what is wrong with superblocks."""
     for devid, device in sorted(filesystem.volume.devices.items()):
+        member = filesystem.volume.superblocks.get(devid, filesystem.superblock)
         for copy in read_copies(device):
-            yield from _copy(filesystem, f"devid {devid}: superblock {copy.number}", copy)
+            yield from _copy(filesystem, f"devid {devid}: superblock {copy.number}", copy, member)
     sb = filesystem.superblock
     yield from _flags(sb)
     yield from _features(filesystem)
@@ -41,8 +42,11 @@ def _found(code: str, severity: Severity, text: str) -> Finding:
     return Finding(code, severity, text)
 
 
-def _copy(filesystem: Filesystem, place: str, copy: SuperCopy) -> Iterator[Finding]:
+def _copy(filesystem: Filesystem, place: str, copy: SuperCopy, member: Superblock) -> Iterator[Finding]:
+    """`member`: what was read of the device; where that is a seed, its own copies are to say the same."""
     believed, sb = filesystem.superblock, copy.superblock
+    if member.flags & c.SUPER_FLAG_SEEDING:
+        believed = member
     if copy.problem is not None:
         severity = Severity.WARNING if copy.number else Severity.ERROR
         yield _found("SUP-002" if copy.number else "SUP-001", severity, f"{place}: {copy.problem}")
@@ -66,7 +70,8 @@ def _device(filesystem: Filesystem, place: str, sb: Superblock) -> Iterator[Find
     if known is None:
         yield _found("SUP-008", Severity.ERROR, f"{place}: devid {ours.devid} is not in the chunk tree")
         return
-    for name in ("uuid", "fsid", "total_bytes", "bytes_used", "sector_size"):
+    seed = bool(sb.flags & c.SUPER_FLAG_SEEDING)  # whose space has been counted anew since
+    for name in ("uuid", "fsid", *(() if seed else ("total_bytes", "bytes_used", "sector_size"))):
         said, expected = getattr(ours, name), getattr(known, name)
         if said != expected:
             said, expected = (value.hex() if isinstance(value, bytes) else value for value in (said, expected))
@@ -173,7 +178,7 @@ def _backup_problems(filesystem: Filesystem, backup: RootBackup) -> Iterator[str
             continue  # a filesystem may have no such tree
         if bytenr % sb.sectorsize or level >= c.MAX_LEVEL:
             yield f"{name} is {bytenr} of level {level}, which no block can have"
-        elif generation > sb.generation:
+        elif generation > sb.generation + 1:  # the next transaction may begin before the superblock is filled in
             yield f"{name} is of generation {generation}, the superblock of {sb.generation}"
         elif generation == sb.generation and filesystem.volume.chunks.find(bytenr) is None:
             yield f"{name} is {bytenr}, and no chunk holds that"
