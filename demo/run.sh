@@ -1,6 +1,6 @@
 #!/bin/sh
 # The first hour in a minute: make a filesystem, look inside, find a subvolume by UUID; then the same for an
-# image that the kernel filled. No root, no mount. Everything is made in a folder that goes away at the end.
+# image that the kernel filled, and its files out of it. No root, no mount. Everything is made in a folder that goes away at the end.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$(mktemp -d)
@@ -39,3 +39,11 @@ python "$here/unpack.py" "$here/../tests/golden/kernel.img.xz" kernel.img
 look kernel.img
 run pybtrfs subvolume show kernel.img:/home
 first 14 pybtrfs --format json subvolume list kernel.img
+
+say "Its files: looked at, and out of the image, each sector verified"
+run pybtrfs tree -L 2 kernel.img
+run pybtrfs ls -l kernel.img:/home
+run pybtrfs cat kernel.img:/home/notes
+run pybtrfs du -sh --exclusive kernel.img:/backup/home-1
+run pybtrfs restore kernel.img:/home files
+ls -l files

@@ -49,15 +49,18 @@ class _Us(NamedTuple):
 class Directory:
     """An open directory. What is made in it bears one name and is made anew."""
 
-    def __init__(self, fd: int, us: _Us) -> None:
-        """Takes the descriptor of a directory, and closes it in the end."""
+    def __init__(self, fd: int, us: _Us, *, is_plain: bool = False) -> None:
+        """Takes the descriptor of a directory, and closes it in the end. `is_plain`: what is made in it is ours."""
         self._fd: int | None = fd
         self._us = us
-        found = os.fstat(fd)
-        self.identity = (found.st_dev, found.st_ino)
-        self._has_acl = _has_default_acl(fd)
-        # whether what is made in it may get other than our group and the mode that was asked for
-        self._bequeaths = self._has_acl or bool(found.st_mode & stat.S_ISGID) or found.st_gid != us.owner[1]
+        self._is_plain = is_plain
+        self._has_acl = self._bequeaths = False
+        self._identity: tuple[int, int] | None = None
+        if not is_plain:
+            found = os.fstat(fd)
+            self._has_acl = _has_default_acl(fd)
+            # whether what is made in it may get other than our group and the mode that was asked for
+            self._bequeaths = self._has_acl or bool(found.st_mode & stat.S_ISGID) or found.st_gid != us.owner[1]
 
     @property
     def fd(self) -> int:
@@ -71,6 +74,23 @@ class Directory:
     def again(self, fd: int) -> "Directory":
         """What may be the same directory, opened once more."""
         return Directory(fd, self._us)
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """What tells it from other directories; it is known from when it is closed, too."""
+        if self._identity is None:
+            found = os.fstat(self.fd)
+            self._identity = found.st_dev, found.st_ino
+        return self._identity
+
+    def without_needless(self, attributes: Attributes) -> Attributes:
+        """The attributes that are still to be set: a directory that we made is ours already."""
+        return attributes._replace(owner=None) if self._is_plain and attributes.owner == self._us.owner else attributes
+
+    def lay_by(self) -> None:
+        """Close it for now."""
+        assert self.identity, "it is known"
+        self.close()
 
     def close(self) -> None:
         if self._fd is not None:
@@ -100,7 +120,7 @@ class Directory:
             fd = os.open(name, _ENTER, dir_fd=self.fd)
             if is_new and self._has_acl:
                 _drop_acls(fd)
-            return Directory(fd, self._us)
+            return Directory(fd, self._us, is_plain=is_new and not self._bequeaths)
 
     def create(self, name: bytes, attributes: Attributes) -> tuple[int, bool]:
         """A new regular file: its descriptor for writing, and whether it has mode and owner already (`settle`)."""
@@ -197,7 +217,7 @@ def _set_mode(name: bytes, fd: int, mode: int) -> None:
 def open_target(path: bytes) -> Directory:
     """The directory that all is put into, made where it does not exist. Its own path is the user's: links count."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-    us = _Us((os.geteuid(), os.getegid()), _umask())
+    us = _Us((os.geteuid(), os.getegid()), umask())
     with _told("cannot enter the directory", path):
         try:
             return Directory(os.open(path, flags), us)
@@ -267,7 +287,7 @@ def settle(fd: int, attributes: Attributes, trouble: Trouble, *, as_made: bool =
     if not as_made:
         if attributes.owner is not None:
             with _forgiven(trouble, "owner"):
-                os.fchown(fd, *attributes.owner)
+                os.fchown(fd, *attributes.owner)  # before the mode, whose setuid bit it would take away
         for key, value in attributes.xattrs:  # after the owner, whose change takes capabilities away
             with _forgiven(trouble, "xattr " + key.decode(errors="surrogateescape")):
                 os.setxattr(fd, key, value)
@@ -313,7 +333,7 @@ class Descent:
         self._way.append((name, below))
         self._open.append(below)
         if len(self._open) > _MOST_OPEN:
-            self._open.popleft().close()
+            self._open.popleft().lay_by()
 
     def leave(self, attributes: Attributes | None, trouble: Trouble) -> None:
         """Go up again, after the directory was given its attributes, if any."""
@@ -321,7 +341,7 @@ class Descent:
         try:
             self._open_again(left)
             if attributes is not None:
-                settle(left.fd, attributes, trouble)
+                settle(left.fd, left.without_needless(attributes), trouble)
         finally:
             self._open.pop()
             left.close()
@@ -388,7 +408,7 @@ def _drop_acls(file: int | bytes) -> None:
             continue
 
 
-def _umask() -> int:
+def umask() -> int:
     """The process's umask, read without a change that other threads would see, where the host tells."""
     try:
         with open("/proc/self/status", "rb") as file:  # noqa: PTH123

@@ -16,7 +16,7 @@ from pybtrfs.btree.bulk import BuiltTree, build_tree
 from pybtrfs.btree.search import Root, Tree
 from pybtrfs.btree.store import BlockStore
 from pybtrfs.checksum import CSUM_TYPES, CsumType, name_hash
-from pybtrfs.errors import NotFoundError
+from pybtrfs.errors import CorruptError, NotFoundError
 from pybtrfs.fs.inode import FILE_TYPES, Place
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.dir import DIR_ITEM, DirItem
@@ -27,6 +27,7 @@ from pybtrfs.ondisk.root import ROOT_REF, RootRef
 
 SECTOR = 4096
 DATA = 1 << 40  # where data begins; tree blocks are below
+DATA_END = DATA + (1 << 30)
 TOP = Place(5, 256)
 
 
@@ -46,9 +47,14 @@ class DataVolume(MemoryVolume):
             parts = [mirror.get(at) for at in range(logical, logical + length, SECTOR)]
             yield f"mirror {number}", None if None in parts else b"".join(parts)  # type: ignore[arg-type]
 
+    def holds(self, logical: int) -> bool:
+        return logical < DATA_END
+
     def read_first(self, logical: int, length: int) -> tuple[bytes, list[tuple[int, int]]]:
         """A sector that the first mirror lacks cannot be read."""
         self.reads.append((logical, length))
+        if logical >= DATA_END:
+            raise CorruptError(f"no chunk holds address {logical}")
         at = range(logical, logical + length, SECTOR)
         parts = [self.sectors[0].get(sector) for sector in at]
         unread = [(sector, SECTOR) for sector, part in zip(at, parts, strict=True) if part is None]

@@ -13,6 +13,7 @@ import stat
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from forge import ROOT, SECTOR, Forge, Subvolume
@@ -298,8 +299,8 @@ def bombs(made: Forge, outside: bytes) -> None:
     _compressed(made, b"ram_bytes of 2^40", ZLIB, zeros, ram_bytes=TiB, num_bytes=8 * SECTOR)
     _compressed(made, b"num_bytes of 2^40", ZLIB, zeros, ram_bytes=TiB, num_bytes=TiB)
     _compressed(made, b"ram_bytes of 2^63", ZLIB, zeros, ram_bytes=2**63, num_bytes=SECTOR, offset=2**62)
-    _compressed(made, b"zlib past ram_bytes", ZLIB, zlib.compress(bytes(100 * MiB)))
-    _compressed(made, b"zlib of 300 KiB on disk", ZLIB, zlib.compress(bytes(300 * MiB)))
+    _compressed(made, b"zlib past ram_bytes", ZLIB, zlib_of_zeros(100 * MiB))
+    _compressed(made, b"zlib of 300 KiB on disk", ZLIB, zlib_of_zeros(300 * MiB))
     _compressed(made, b"zstd past ram_bytes", ZSTD, zstd_of_zeros(8192))
     _compressed(made, b"zstd that says so", ZSTD, zstd_of_zeros(8192, says=GiB))
     _compressed(made, b"zstd that says 2^60", ZSTD, zstd_of_zeros(1, says=2**60))
@@ -321,6 +322,11 @@ def _compressed(made: Forge, name: bytes, method: int, stored: bytes, **fields: 
     at = made.data(stored)
     length = len(made.extents[-1].content)
     made.top.extent(made.top.file(name), 0, at, length, **{"ram_bytes": 128 * 1024, "compression": method, **fields})
+
+
+@cache
+def zlib_of_zeros(size: int) -> bytes:
+    return zlib.compress(bytes(size))
 
 
 def zstd_of_zeros(blocks: int, *, window: int = 0x38, says: int | None = None) -> bytes:

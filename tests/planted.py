@@ -118,7 +118,8 @@ class Planted(contextlib.AbstractContextManager["Planted"]):
     def insert(self, tree: int | Tree, key: tuple[int, int, int], data: bytes) -> None:
         """A new item, in the leaf where it belongs."""
         new = Key(*key)
-        leaf = self.tree(tree).block_for(new)
+        leaves = list(self.tree(tree).leaves())
+        leaf = next((leaf for leaf in reversed(leaves) if leaf.keys and leaf.keys[0] <= new), leaves[0])
         self._edit(tree, leaf.bytenr, lambda items: sorted([*items, (new, data)]))
 
     def header(self, bytenr: int, field: str, value: int) -> None:

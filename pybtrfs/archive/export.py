@@ -236,7 +236,7 @@ class _Regions:
     def _all(self) -> Iterator[tuple[int, int]]:
         """Offset and length of each region; the last, of no length, is at the end of a file that ends with a hole."""
         file, begin, end = self._file, 0, 0
-        if 0 < file.size <= file.filesystem.nodesize and _is_inline(file):
+        if 0 < file.size <= file.filesystem.sectorsize and _is_inline(file):
             yield 0, file.size
             return
         for segment in file.segments(trouble=lambda error: None):

@@ -121,9 +121,8 @@ _TAGS = {
 
 def _needed(member: Member) -> Iterator[tuple[bytes, bytes]]:
     """The records for what the old header cannot say."""
-    names = [(b"linkpath", member.target)]
-    if not member.real_name:
-        names.insert(0, (b"path", member.name))
+    names = [] if member.real_name else [(b"path", member.name)]
+    names.append((b"linkpath", member.target))
     said = [(key, name) for key, name in names if len(name) > _NAME or not name.isascii()]
     if not all(map(_is_utf8, (member.real_name, *(name for _, name in said)))):
         yield b"hdrcharset", b"BINARY"

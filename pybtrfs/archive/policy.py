@@ -35,6 +35,8 @@ class Wishes(NamedTuple):
     trusted: bool = False
     verify: bool = True
     overwrite: bool = False
+    masked: int = 0  # permissions that files do not get, as a umask takes them away
+    now: int | None = None  # nanoseconds since 1970 that all times become; None: those of the image
 
 
 class Policy:
@@ -56,7 +58,8 @@ class Policy:
             owner = None
             self._left_out[OWNERS] += 1
         kept = [pair for pair in xattrs if self._may_set(pair[0])]
-        return Attributes(stat.S_IMODE(mode), (_nanoseconds(inode.atime), _nanoseconds(inode.mtime)), owner, kept)
+        times = (_nanoseconds(inode.atime), _nanoseconds(inode.mtime)) if wishes.now is None else (wishes.now,) * 2
+        return Attributes(stat.S_IMODE(mode) & ~wishes.masked, times, owner, kept)
 
     def may_make(self, mode: int) -> bool:
         """Whether a special file of this mode is made."""

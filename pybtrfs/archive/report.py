@@ -48,6 +48,23 @@ class Report:
         if len(self.problems) < MOST_KEPT:
             self.problems.append(problem)
 
+    def take(self, other: "Report") -> None:
+        """Add what another process has done of the same run; a problem that both have met counts once."""
+        self.made.update(other.made)
+        self.left_out.update(other.left_out)
+        self.counts.update(other.counts)
+        self.bytes, self.items = self.bytes + other.bytes, self.items + other.items
+        known = set(self.problems)
+        for problem in other.problems:
+            if problem in known:
+                self.counts[problem.kind] -= 1
+            elif len(self.problems) < MOST_KEPT:
+                self.problems.append(problem)
+
+    def __getstate__(self) -> dict[str, object]:
+        """What crosses from one process to another: the counts, not the functions."""
+        return {name: value for name, value in vars(self).items() if name not in ("advance", "fraction")}
+
 
 class BadRanges:
     """The bytes of one file that are lost, as they are met in order."""
@@ -69,6 +86,12 @@ class BadRanges:
             self._ranges.append((first, first + length))
         else:
             self._more += 1
+
+    def take(self, other: "BadRanges") -> None:
+        """Those of a later part of the file, too."""
+        for first, end in other._ranges:
+            self.add(first, end - first, other._text)
+        self._more += other._more
 
     def problem(self, path: bytes) -> Problem:
         """All of it as one problem, with what was wrong with the first."""

@@ -11,9 +11,12 @@ An inode with several names is written under the first one met; the others becom
 import os
 import stat
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pybtrfs import host
+from pybtrfs.archive.halves import WORTH_IT, both_halves
+from pybtrfs.archive.links import Links
+from pybtrfs.archive.parallel import ALL, DEPTH, Share, can_fork, in_parallel, is_worth_it
 from pybtrfs.archive.policy import Policy, Wishes
 from pybtrfs.archive.report import BAD_DATA, UNREADABLE, UNWRITTEN, BadRanges, Problem, Report
 from pybtrfs.archive.selection import Selection, Verdict
@@ -28,11 +31,12 @@ from pybtrfs.host import Attributes, Descent
 
 T = TypeVar("T")
 
-MOST_LINKS = 100_000
-"""Inodes with several names whose first is remembered, and names of directories on the way there."""
-
 Told = Callable[[bytes], None]
 """Takes the path of each file and directory that is restored."""
+
+
+def unheard(path: bytes) -> None:
+    """For who does not want to be told."""
 
 
 def restore(
@@ -43,21 +47,44 @@ def restore(
     report: Report,
     *,
     name: bytes = b"",
+    below: bytes = b"",
     selection: Selection | None = None,
-    told: Told = lambda path: None,
+    told: Told = unheard,
 ) -> None:
     """Restore what is at `start` into the directory `target`: what is in it, or a file under its `name`.
 
-    `target` gets the attributes of a directory at `start` where it was made for this, or is empty.
+    `target` gets the attributes of a directory at `start` where it was made for this, or is empty. With `below`, all
+    that is said of `target` is of the directory of that name in it, which is never reached through a link.
     """
     made = not os.path.lexists(target)
-    descent = Descent(host.open_target(target))
+    top = host.open_target(target)
+    if below:
+        made, top = _entered(top, below)
+    descent, chosen = Descent(top), selection or Selection()
     try:
         settle_top = made or descent.top.is_empty()
-        restorer = Restorer(filesystem, descent, Policy(wishes, report), report, selection or Selection(), told)
-        restorer.run(start, name, settle_top=settle_top)
+
+        def run(mine: Report, share: Share, links: Links) -> None:
+            restorer = Restorer(filesystem, descent, Policy(wishes, mine), mine, chosen, told, share, links)
+            restorer.run(start, name, settle_top=settle_top)
+
+        if chosen.takes_all and told is unheard and is_worth_it(filesystem):
+            in_parallel(run, report)
+        else:
+            run(report, ALL, Links(report))
     finally:
         descent.close()
+
+
+def _entered(target: host.Directory, below: bytes) -> tuple[bool, host.Directory]:
+    """The directory `below` in `target`, and whether it was made."""
+    try:
+        made = target.make_directory(below)
+        return made, target.enter(below, is_new=made)
+    except HostError as error:
+        raise HostError(f"{os.fsdecode(below)}: {error}", error.number) from None
+    finally:
+        target.close()
 
 
 def would_restore(
@@ -68,7 +95,7 @@ def would_restore(
     *,
     name: bytes = b"",
     selection: Selection | None = None,
-    told: Told = lambda path: None,
+    told: Told = unheard,
 ) -> None:
     """Say what `restore` would do; nothing is written, and no data is read."""
     policy, chosen = Policy(wishes, report), selection or Selection()
@@ -93,6 +120,15 @@ def would_restore(
     )
 
 
+class Copied(NamedTuple):
+    """What became of a range of a file: where the last bytes written end, how many there were, what is lost."""
+
+    end: int
+    bytes: int
+    bad: BadRanges
+    troubles: list[str]
+
+
 _FILES, _DIRECTORIES, _SYMLINKS, _SPECIAL = "files", "directories", "symbolic links", "special files"
 _WORDS = {
     stat.S_IFREG: _FILES,
@@ -105,10 +141,11 @@ _WORDS = {
 class _Frame:
     """A directory that is being restored: what of its names is done, as far as its size tells."""
 
-    __slots__ = ("done", "found", "is_made", "now")
+    __slots__ = ("done", "found", "is_made", "is_mine", "now")
 
-    def __init__(self, found: Found) -> None:
-        self.found, self.is_made, self.done, self.now = found, False, 0, 0
+    def __init__(self, found: Found, *, is_mine: bool) -> None:
+        self.found, self.is_mine = found, is_mine
+        self.is_made, self.done, self.now = False, 0, 0
 
     def begin(self, name: bytes) -> None:
         self.done += self.now
@@ -126,12 +163,14 @@ class Restorer:
         report: Report,
         selection: Selection,
         told: Told,
+        share: Share,
+        links: Links,
     ) -> None:
         self._filesystem, self._descent, self._policy, self._report = filesystem, descent, policy, report
+        self._share, self._links = share, links
         self._wishes, self._selection, self._told = policy.wishes, selection, told
         self._frames: list[_Frame] = []
-        self._first_names: dict[Place, tuple[bytes, ...]] = {}
-        self._room = MOST_LINKS
+        self._claimed: Place | None = None  # an inode with several names, of which this may be the first
         self._path = b""  # of what is being restored, for messages
         self._make: dict[int, Callable[[Found, bytes], None]] = {
             stat.S_IFREG: self._file,
@@ -142,10 +181,11 @@ class Restorer:
     def run(self, start: Place, name: bytes, *, settle_top: bool) -> None:
         """Restore what is at `start`; see `restore`."""
         self._report.fraction = self._fraction
-        drive(walk(self._filesystem, start, self._lost), lambda found: self._meet(found, name))
+        keep = None if self._share is ALL else self._share.keep
+        drive(walk(self._filesystem, start, self._lost, keep=keep), lambda found: self._meet(found, name))
         while len(self._frames) > 1:
             self._leave()
-        if self._frames and settle_top:
+        if self._frames and settle_top and self._frames[0].is_mine:
             self._path = b""
             host.settle(self._descent.top.fd, self._attributes(self._frames[0].found), self._unwritten)
 
@@ -164,6 +204,9 @@ class Restorer:
             if error.is_final:
                 raise HostError(f"/{os.fsdecode(found.path)}: {error}", error.number) from None
             self._report.add(Problem(UNWRITTEN, found.path, str(error)))
+        if self._claimed is not None:
+            self._links.settle(self._claimed, None)
+            self._claimed = None
         return found.is_directory
 
     def _restore(self, found: Found, name: bytes) -> bool:
@@ -173,9 +216,11 @@ class Restorer:
             if verdict is Verdict.LEFT_OUT:
                 return True
         if found.is_directory:
-            self._frames.append(_Frame(found))
+            self._frames.append(_Frame(found, is_mine=self._share.has_directory(found.path)))
             if verdict is Verdict.WANTED:
-                self._make_way()
+                self._begin_directory()
+            return found.depth >= DEPTH and not self._frames[-1].is_mine
+        if self._frames and not self._frames[-1].is_mine:
             return False
         self._make_way()
         self._make[stat.S_IFMT(found.inode.mode)](found, name)
@@ -184,6 +229,14 @@ class Restorer:
         return False
 
     # -- directories ---------------------------------------------------------------------------------
+
+    def _begin_directory(self) -> None:
+        """Make and enter a directory that is our share; make one that is not, where it stands in one that is."""
+        frame = self._frames[-1]
+        if frame.is_mine:
+            self._make_way()
+        elif len(self._frames) > 1 and self._frames[-2].is_mine:
+            self._descent.here.make_directory(frame.found.name)
 
     def _make_way(self) -> None:
         """Make and enter the directories on the way that are not there yet."""
@@ -194,9 +247,10 @@ class Restorer:
                 if number:
                     self._enter(frame.found)
                 frame.is_made = True
-                self._report.made[_DIRECTORIES] += 1
-                self._report.items += 1
-                self._told(frame.found.path)
+                if frame.is_mine:
+                    self._report.made[_DIRECTORIES] += 1
+                    self._report.items += 1
+                    self._told(frame.found.path)
 
     def _enter(self, found: Found) -> None:
         here = self._descent.here
@@ -211,7 +265,7 @@ class Restorer:
         frame = self._frames.pop()
         if frame.is_made:
             self._path = frame.found.path
-            self._descent.leave(self._attributes(frame.found), self._unwritten)
+            self._descent.leave(self._attributes(frame.found) if frame.is_mine else None, self._unwritten)
 
     # -- files ---------------------------------------------------------------------------------------
 
@@ -242,18 +296,32 @@ class Restorer:
             host.write(fd, whole, 0)
             report.bytes += len(whole)
             return
-        for piece in file.pieces(trouble=lambda error: self._unread(str(error))):
-            if piece.data is not None:
-                host.write(fd, piece.data, piece.offset)
-                end = piece.offset + piece.length
-                report.bytes += piece.length
-                report.advance(report)
-            elif piece.problem is not None:
-                bad.add(piece.offset, piece.length, piece.problem)
+        for part in self._parts(file, fd):
+            report.bytes += part.bytes
+            bad.take(part.bad)
+            end = max(end, part.end)
+            for text in part.troubles:
+                self._unread(text)
         if bad:
             report.add(bad.problem(found.path))
         if end < file.size:
             host.set_size(fd, file.size)
+
+    def _parts(self, file: File, fd: int) -> "list[Copied]":
+        if file.size >= WORTH_IT and self._share is ALL and can_fork():
+            return both_halves(lambda first, end: self._copy_range(file, fd, first, end), file.size)
+        return [self._copy_range(file, fd, 0, file.size)]
+
+    def _copy_range(self, file: File, fd: int, first: int, end: int) -> "Copied":
+        written, done, bad, troubles = 0, 0, BadRanges(), list[str]()
+        for piece in file.pieces(first, end, lambda error: troubles.append(str(error))):
+            if piece.data is not None:
+                host.write(fd, piece.data, piece.offset)
+                written, done = piece.offset + piece.length, done + piece.length
+                self._report.advance(self._report)
+            elif piece.problem is not None:
+                bad.add(piece.offset, piece.length, piece.problem)
+        return Copied(written, done, bad, troubles)
 
     def _whole(self, file: File) -> bytes | None:
         try:
@@ -281,8 +349,9 @@ class Restorer:
 
     def _link(self, found: Found, name: bytes) -> bool:
         """Whether the file has a name already, to which this one could be linked."""
-        first = self._first_names.get(found.place)
+        first = self._links.claim(found.place, (*self._descent.names, name))
         if first is None:
+            self._claimed = found.place
             return False
         try:
             self._replacing(name, lambda: self._descent.link(name, first))
@@ -298,13 +367,9 @@ class Restorer:
     def _made(self, kind: str, found: Found, name: bytes) -> None:
         self._report.made[kind] += 1
         self._told(found.path)
-        if found.inode.nlink > 1 and found.place not in self._first_names:
-            names = (*self._descent.names, name)
-            self._room -= len(names)
-            if self._room > 0:
-                self._first_names[found.place] = names
-            else:
-                self._report.left_out["hard links that became copies, being too many"] += 1
+        if self._claimed is not None:
+            self._links.settle(self._claimed, (*self._descent.names, name))
+            self._claimed = None
 
     def _replacing(self, name: bytes, make: Callable[[], T]) -> T:
         """What `make` makes; where something has the name, and the user wishes so, after that was taken away."""

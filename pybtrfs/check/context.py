@@ -16,6 +16,11 @@ class Ranges:
         self.start, self.end = start, end
         self._before = np.concatenate([np.zeros(1, U64), (end - start).cumsum(dtype=U64)])
 
+    @property
+    def total(self) -> int:
+        """How many bytes the set has."""
+        return int(self._before[-1])
+
     def covered(self, start: Array, end: Array) -> Array:
         """How many bytes of each range [start, end) lie in the set."""
         return self._up_to(end) - self._up_to(start)

@@ -55,7 +55,7 @@ WHOLE_LEDGERS: list[Ledger] = [*references.LEDGERS, *extent_items.LEDGERS]
 
 
 Progress = Callable[[str, int, int | None], None]
-"""Takes the phase, how many tree blocks have been read, and how many there are, where that is known."""
+"""Takes the phase, how many tree blocks (of the phase "data": bytes) are done, and how many there are, where known."""
 
 
 class Check:
@@ -105,7 +105,8 @@ class Check:
         self._report_all([log.run(TREE_TESTS)])
         self._report_all([quotas.findings(self.filesystem, roots.dying, self._sharing, self._charges)])
         if self._data_csums:
-            self._report_all([data.findings(self.filesystem, self._about_files.extents)])
+            self._phase, self._expected = "data", self._about_files.csums.total
+            self._report_all([data.findings(self.filesystem, self._about_files.extents, self._tell)])
 
     def _trees_of_their_own(self, roots: Roots) -> Collected:
         collector, about = Collector(self.filesystem.sectorsize), self._about(None)
@@ -124,7 +125,7 @@ class Check:
             self._report,
             shared=True,
             dropped=roots.dropped,
-            full_backref=self._about_files.full_backref,
+            full_backref=self._about_files.full_backref if self._only is None else None,
         )
         neighbours, holes = Neighbours(), Holes()
         takers = [neighbours.take] if self._about_files.no_holes else [neighbours.take, holes.take]
@@ -140,8 +141,8 @@ class Check:
             except CorruptError as error:
                 self._report(Finding("BLK-009", Severity.ERROR, f"not checked to the end: {error}"))
 
-    def _tell(self, blocks: int) -> None:
-        self._progress(self._phase, blocks, self._expected)
+    def _tell(self, done: int) -> None:
+        self._progress(self._phase, done, self._expected)
 
     def _sharing(self) -> Sharing | None:
         return None if self._lost else Sharing(self._files, self._reader, self._about_files)

@@ -65,12 +65,13 @@ class Forest:
         *,
         shared: bool,
         dropped: dict[int, int] | None = None,
-        full_backref: Array = _NOTHING,
+        full_backref: Array | None = None,
     ) -> None:
         """`shared`: the trees share blocks, whose owner then may be any of them; else it must be the tree itself.
 
         `dropped`: nodes, by address, of trees that are being deleted, with the number of children already gone;
-        `full_backref`: addresses, rising, of blocks that their owner may have left.
+        `full_backref`: addresses, rising, of blocks that their owner may have left; where it is None, some trees
+        are left out, and owners are not compared.
         """
         self._reader, self.roots, self._report, self._shared = reader, roots, report, shared
         self._dropped, self._full_backref = dropped or {}, full_backref
@@ -144,16 +145,6 @@ class Forest:
         numbers = numbers[leaves.good[numbers]]
         found: Array = leaves.bytenr[numbers]
         return found
-
-    def first_leaf(self, root: Root) -> int | None:
-        """The number of a tree's first leaf; None where nothing is left below a node on the way."""
-        number = int(np.searchsorted(self.levels[root.level].bytenr, np.array([root.bytenr], U64))[0])
-        for height in range(root.level, 0, -1):
-            level = self.levels[height]
-            if level.bounds[number] == level.bounds[number + 1]:
-                return None
-            number = int(level.children[level.bounds[number]])
-        return number
 
     def _root_edges(self, level: int) -> Edges:
         roots = [root for root in self.roots if root.level == level]
@@ -239,19 +230,19 @@ class Forest:
             self._tell(
                 "BLK-006", edges, at, kind, f"owner is tree {heads.owner[number[at]]}, expected {edges.tree[at]}"
             )
-        if self._shared:
-            self._compare_owners(edges, number, heads, kind)
+        if self._shared and self._full_backref is not None:
+            self._compare_owners(edges, number, heads, kind, self._full_backref)
         wrong = inner & heads.empty[number]
         for at in np.flatnonzero(wrong).tolist():
             self._tell("BLK-005", edges, at, kind, f"it is empty, and {_who(edges, at)} refers to it")
 
-    def _compare_owners(self, edges: Edges, number: Array, heads: "_Heads", kind: str) -> None:
+    def _compare_owners(self, edges: Edges, number: Array, heads: "_Heads", kind: str, left_by_owner: Array) -> None:
         """A block belongs to one of those who refer to it, unless its owner has left it to them."""
         known = ~heads.good
         known[number[heads.owner[number] == edges.owner]] = True
         at = np.flatnonzero(~known[number])
         _, first = np.unique(number[at], return_index=True)
-        for edge in at[first][~member(edges.bytenr[at[first]], self._full_backref)].tolist():
+        for edge in at[first][~member(edges.bytenr[at[first]], left_by_owner)].tolist():
             owner = heads.owner[number[edge]]
             self._tell("BLK-008", edges, edge, kind, f"owner is tree {owner}, {_who(edges, edge)} is of another")
 

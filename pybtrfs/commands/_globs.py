@@ -20,7 +20,7 @@ _CLASSES = {
     "upper": "A-Z",
     "xdigit": "0-9A-Fa-f",
 }
-_SET = re.compile(r"\[(?P<no>[!^]?)(?P<items>\]?(?:\[:\w+:\]|\\.|[^\]\\])*)\]", re.DOTALL)
+_SET = re.compile(r"\[(?P<no>[!^]?)(?P<items>\]?+(?:\[:\w+:\]|\\.|[^\]\\])*)\]", re.DOTALL)
 _ITEM = re.compile(r"\[:(?P<name>\w+):\]|(?P<first>\\.|.)(?:-(?P<last>\\.|.))?", re.DOTALL)
 _NEVER = "(?!)"
 
@@ -49,7 +49,7 @@ def _segments(pattern: str) -> list[str]:
             segments[-1] += _set(found["no"], found["items"])
             at = found.end()
         elif char == "\\":
-            segments[-1] += re.escape(pattern[at : at + 1] or char)
+            segments[-1] += re.escape(pattern[at]) if at < len(pattern) else _NEVER
             at += 1
         else:
             segments[-1] += re.escape(char)

@@ -20,18 +20,18 @@ from pybtrfs.volume.opening import Where
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-_subvolid = click.option("--subvolid", type=int, help="Begin paths at this subvolume, not at the top level.")
+subvolid_option = click.option("--subvolid", type=int, help="Begin paths at this subvolume, not at the top level.")
 
 
 def place_options(function: F) -> F:
     """IMAGE:/PATH and the options that say where it begins; for `open_place`."""
-    return image_options(_subvolid(function))
+    return image_options(subvolid_option(function))
 
 
 def places_options(function: F) -> F:
     """One IMAGE:/PATH or several, and the same options; for `open_places`."""
     places = click.argument("places", metavar="IMAGE:/PATH...", nargs=-1, required=True, type=IMAGE)
-    return where_options(places(_subvolid(function)))
+    return where_options(places(subvolid_option(function)))
 
 
 class Spot(NamedTuple):

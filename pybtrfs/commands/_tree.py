@@ -18,6 +18,7 @@ COMMANDS = {
     "subvolume": ("pybtrfs.commands.subvolume", "List subvolumes and show one."),
     "uuid": ("pybtrfs.commands.uuid", "Look subvolumes up by UUID through the UUID tree."),
     "log": ("pybtrfs.commands.log", "Show what the tree log holds."),
+    "cp": ("pybtrfs.commands.cp", "Copy files out of an image."),
     "restore": ("pybtrfs.commands.restore", "Restore files into a directory."),
     "export-tar": ("pybtrfs.commands.export_tar", "Export files as a tar archive."),
     "ls": ("pybtrfs.commands.ls", "List directories and files."),

@@ -3,6 +3,8 @@
 import os
 import stat
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -14,6 +16,7 @@ from pybtrfs.commands._types import SIZE
 from pybtrfs.errors import CorruptError, PybtrfsError, UsageError
 from pybtrfs.fs.file import READ_BYTES, File
 
+Advance = Callable[[int, int], None]
 _STANDARD_OUTPUT = 1
 _ZEROS = memoryview(bytes(READ_BYTES))
 
@@ -33,11 +36,11 @@ def command(
     """
     if session.json:
         raise UsageError("cat prints bytes; --format json has no meaning")
-    with open_places(session, places, where) as spots:
+    with open_places(session, places, where) as spots, _advancing(session) as advance:
         sys.stdout.flush()
         for spot in spots:
             with going_on(session, spot.image):
-                _print(_file(spot, verify=not no_verify), spot, first, length)
+                _print(_file(spot, verify=not no_verify), spot, first, length, advance)
 
 
 def _file(spot: Spot, *, verify: bool) -> File:
@@ -48,19 +51,37 @@ def _file(spot: Spot, *, verify: bool) -> File:
     return file
 
 
-def _print(file: File, spot: Spot, first: int, length: int | None) -> None:
+def _print(file: File, spot: Spot, first: int, length: int | None, advance: Advance) -> None:
     end = file.size if length is None else min(file.size, first + length)
+    first, done = min(first, end), 0
     try:
-        for offset, size, data, problem in file.pieces(min(first, end), end):
+        for offset, size, data, problem in file.pieces(first, end):
             if problem is not None:
                 raise CorruptError(f"byte {offset}: {problem}")
-            if data is None:
-                for at in range(0, size, READ_BYTES):
-                    _write(_ZEROS[: min(READ_BYTES, size - at)])
-            else:
-                _write(data)
+            for part in _zeros(size) if data is None else (data,):
+                _write(part)
+                done += len(part)
+                advance(done, end - first)
     except CorruptError as error:
         raise CorruptError(f"{escape_name(spot.path)}: {error}") from None
+
+
+def _zeros(size: int) -> Iterator[memoryview]:
+    for at in range(0, size, READ_BYTES):
+        yield _ZEROS[: min(READ_BYTES, size - at)]
+
+
+@contextmanager
+def _advancing(session: Session) -> Iterator[Advance]:
+    """What shows how many bytes of how many are done; nothing where the bytes themselves go to the terminal."""
+    if sys.stdout.isatty():
+        yield lambda done, whole: None
+        return
+    with session.progress("cat") as progress:
+        if progress is None:
+            yield lambda done, whole: None
+        else:
+            yield lambda done, whole: progress.update(done, 0, lambda: done / whole)
 
 
 def _write(data: bytes | bytearray | memoryview) -> None:

@@ -97,9 +97,11 @@ def _subvolume(filesystem: Filesystem, path: str) -> int:
 
 
 def _teller(shown: "Progress | None") -> Callable[[str, int, int | None], None]:
-    def tell(phase: str, blocks: int, expected: int | None) -> None:
+    def tell(phase: str, done: int, expected: int | None) -> None:
         if shown is not None:
-            shown.update(0, blocks, lambda: blocks / expected if expected else None)
+            shown.name(f"checking {phase}")
+            size, items = (done, 0) if phase == "data" else (0, done)
+            shown.update(size, items, lambda: done / expected if expected else None)
 
     return tell
 

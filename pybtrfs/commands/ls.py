@@ -144,7 +144,8 @@ class _Lister:
                 return
             for node in reversed(nodes):
                 path = below + b"/" * bool(below) + node.name
-                if not node.is_directory or node.name in (b".", b".."):
+                unread = node.inode is None and not self._bare  # which was told already
+                if not node.is_directory or node.name in (b".", b"..") or unread:
                     continue
                 if node.place in entered or len(path) > LONGEST_PATH:
                     damage(path, CorruptError(f"{node.place}: hangs in two places, or too deep; it is not entered"))

@@ -7,7 +7,7 @@ import click
 
 from pybtrfs.archive.policy import Wishes
 from pybtrfs.archive.restore import restore as restore_into
-from pybtrfs.archive.restore import would_restore
+from pybtrfs.archive.restore import unheard, would_restore
 from pybtrfs.commands._image import split_place
 from pybtrfs.commands._names import escape_name
 from pybtrfs.commands._outcome import reporting, selection_of, show_outcome
@@ -64,7 +64,7 @@ def command(session: Session, image: str, directory: str, **options: Any) -> Non
         listing = (options["dry_run"] or session.verbose) and not session.json
         with reporting(session, "restore") as report:
             name = path.rstrip(b"/").rpartition(b"/")[2]
-            shown = told if listing else (lambda below: None)
+            shown = told if listing else unheard
             if options["dry_run"]:
                 would_restore(filesystem, place, wishes, report, name=name, selection=selection, told=shown)
             else:

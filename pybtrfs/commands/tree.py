@@ -54,7 +54,7 @@ def command(session: Session, places: tuple[str, ...], charset: str | None, **gi
 def _walked(session: Session, spot: Spot, options: _Options) -> Iterator[tuple[Found, Node]]:
     """What is drawn, with the targets of links."""
 
-    def keep(entry: Entry) -> bool:
+    def keep(directory: bytes, entry: Entry) -> bool:
         return (options.everything or not entry.name.startswith(b".")) and (
             not options.directories or entry.type & ~c.FT_ENCRYPTED == c.FT_DIR
         )

@@ -22,10 +22,10 @@ def find_csums(filesystem: Filesystem, logical: int, length: int) -> Iterator[tu
     if tree is None:
         return
     size, sectorsize, end = filesystem.csum_type.size, filesystem.sectorsize, logical + length
-    first, last = Key(c.EXTENT_CSUM_OBJECTID, c.EXTENT_CSUM_KEY, 0), Key(c.EXTENT_CSUM_OBJECTID, c.EXTENT_CSUM_KEY, end)
-    before = tree.find_last(last._replace(offset=logical), first)
-    start = first._replace(offset=logical) if before is None else before.key
-    for item in tree.items(start, last._replace(offset=end - 1)):
+    here = Key(c.EXTENT_CSUM_OBJECTID, c.EXTENT_CSUM_KEY, logical)
+    before = tree.find_last(here, Key(c.EXTENT_CSUM_OBJECTID, c.EXTENT_CSUM_KEY, 0))
+    start = here if before is None else before.key
+    for item in tree.items(start, Key(c.EXTENT_CSUM_OBJECTID, c.EXTENT_CSUM_KEY, end - 1)):
         if item.key.offset % sectorsize or len(item.data) % size:
             raise CorruptError(
                 f"leaf {item.bytenr} slot {item.slot}: {len(item.data)} bytes of checksums at {item.key.offset}, "

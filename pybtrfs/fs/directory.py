@@ -42,20 +42,23 @@ def entries(filesystem: Filesystem, directory: Place, trouble: Trouble | None = 
     """
     if directory.is_left_over:
         return
-    tree, lost = filesystem.tree(directory.subvolume_id), False
+    tree, lost = filesystem.tree(directory.subvolume_id), set[str]()
 
     def told(error: CorruptError) -> None:
-        nonlocal lost
-        lost = True
         if trouble is None:
             raise error
-        trouble(error)
+        if str(error) not in lost:  # a node above both kinds of items is met twice
+            lost.add(str(error))
+            trouble(error)
 
     told_or_raised = None if trouble is None else told
     seen: set[bytes] = set()
     for item in _items(tree, directory, c.DIR_INDEX_KEY, told_or_raised):
         for entry in _sound(filesystem, directory, item, told):
             if trouble is not None:
+                if entry.name in seen:  # who writes both would write the second through the first
+                    told(CorruptError(f"{directory}: two entries are called {entry.name!r}; only the first is read"))
+                    continue
                 seen.add(entry.name)
             yield entry
     if lost:

@@ -59,7 +59,7 @@ class File:
 
     def whole(self) -> bytes | None:
         """All of it, where it stands as it is in one inline extent, as that of most small files; else None."""
-        if self.size > self.filesystem.nodesize:
+        if self.size > self.filesystem.sectorsize:
             return None
         item = self.filesystem.tree(self.place.subvolume_id).find(Key(self.place.ino, c.EXTENT_DATA_KEY, 0))
         if item is None or item.data[_TYPE_AT : _TYPE_AT + 1] != _INLINE:
@@ -123,7 +123,7 @@ class File:
             try:
                 data, bad = read_data(self.filesystem, start + first, length, verify=self._verify)
             except CorruptError as error:
-                if self.filesystem.volume.chunks.find(start + first) is None:
+                if not self.filesystem.volume.holds(start + first):
                     stop = end  # nor does one hold the rest, since an extent lies in one chunk
                 yield Piece(at, stop - at, None, f"extent {extent.disk_bytenr}: {error}")
             else:

@@ -44,7 +44,7 @@ def resolve(filesystem: Filesystem, path: bytes, start: Place = TOP, *, follow: 
             continue
         way.append(entry.place)
         shown.append(name)
-    if path.endswith((b"/", b"/.")):
+    if len(way) > 1 and path.endswith((b"/", b"/.")):  # where the way begins, there is a directory
         _refuse_file(filesystem, way[-1], shown)
     return way[-1]
 

@@ -67,6 +67,5 @@ class Resolver:
 
     def _text_of_block(self, backrefs: Backrefs, extent: Extent) -> str:
         trees = ", ".join(map(str, sorted(backrefs.roots(extent.bytenr)))) or "none"
-        return (
-            f"logical address {extent.bytenr} is a tree block's, of level {extent.level}; trees that hold it: {trees}"
-        )
+        where = f"logical address {extent.bytenr} is a tree block (level {extent.level})"
+        return f"{where}; trees that hold it: {trees}"

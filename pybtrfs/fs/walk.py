@@ -6,9 +6,10 @@ what it hides.
 
 import stat
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import NamedTuple
 
-from pybtrfs.errors import CorruptError, NotFoundError
+from pybtrfs.errors import CorruptError
 from pybtrfs.fs.directory import Entry, entries
 from pybtrfs.fs.filesystem import Filesystem
 from pybtrfs.fs.inode import Place, get_inode
@@ -46,13 +47,13 @@ def walk(
     ordered: bool = False,
     deepest: int | None = None,
     cross: bool = True,
-    keep: Callable[[Entry], bool] | None = None,
+    keep: Callable[[bytes, Entry], bool] | None = None,
 ) -> Generator[Found, bool | None, None]:
     """`start` and all below it. Where there is `damage`, it is told of what is lost; else that raises `CorruptError`.
 
     `ordered`: by name, not in the order of the directory. `deepest`: how many directories deep the walk goes.
-    `cross`: whether subvolumes below are entered. `keep`: which entries are looked at at all. Send True to the
-    iterator to have a directory left out.
+    `cross`: whether subvolumes below are entered. `keep`: which entries are looked at at all, by the
+    path of the directory and the entry. Send True to the iterator to have a directory left out.
     """
     told = _raise if damage is None else damage
     found = _look(filesystem, b"", 0, Entry(b"", start, 0, False), told)
@@ -83,7 +84,7 @@ def _inside(
     filesystem: Filesystem,
     directory: Found,
     told: Damage,
-    keep: Callable[[Entry], bool] | None,
+    keep: Callable[[bytes, Entry], bool] | None,
     *,
     tolerant: bool,
     ordered: bool,
@@ -91,7 +92,7 @@ def _inside(
     prefix = directory.path + b"/" if directory.path else b""
     found = entries(filesystem, directory.place, (lambda error: told(directory.path, error)) if tolerant else None)
     if keep is not None:
-        found = filter(keep, found)
+        found = filter(partial(keep, directory.path), found)
     for entry in sorted(found) if ordered else found:
         path = prefix + entry.name
         if len(path) > LONGEST_PATH:
@@ -118,9 +119,7 @@ def _look(filesystem: Filesystem, path: bytes, depth: int, entry: Entry, told: D
         return Found(path, depth, entry.place, get_inode(filesystem, entry.place), entry.is_subvolume)
     except CorruptError as error:
         told(path, error)
-    except NotFoundError as error:  # a subvolume whose tree is gone
-        told(path, CorruptError(f"{entry.place}: {error}"))
-    return None
+        return None
 
 
 def _raise(path: bytes, error: CorruptError) -> None:

@@ -48,7 +48,7 @@ def columns(names: Sequence[str], width: int, cells: Callable[[str], int]) -> It
     for count in range(min(len(names), max(1, width // 3)), 0, -1):
         lines = -(-len(names) // count)
         room = [max(widths[at : at + lines]) + 2 for at in range(0, len(names), lines)]
-        if count == 1 or sum(room) - 2 <= width:
+        if count == 1 or sum(room) - 2 < width:
             break
     for line in range(lines if names else 0):
         row = list(zip(names[line::lines], widths[line::lines], room, strict=False))

@@ -25,6 +25,10 @@ class Progress:
         self._next = self._begin + BEGIN_AFTER
         self._bar: Bar | None = None
 
+    def name(self, what: str) -> None:
+        """Say from now on that `what` is going on: the next phase of the work."""
+        self._what = what
+
     def update(self, size: int, items: int, fraction: Callable[[], float | None]) -> None:
         """So many bytes and items are done, and such a part of the whole; cheap where nothing is to be shown."""
         now = self._clock()
@@ -47,7 +51,7 @@ class Progress:
             self._bar.start()
         text = progress_text(size, items, fraction, elapsed)
         total, done = (None, 0.0) if fraction is None else (1.0, min(fraction, 1.0))
-        self._bar.update(self._bar.task_ids[0], total=total, completed=done, text=text)
+        self._bar.update(self._bar.task_ids[0], description=self._what, total=total, completed=done, text=text)
         self._bar.refresh()
 
     def close(self) -> None:

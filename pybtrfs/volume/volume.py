@@ -69,6 +69,10 @@ class Volume:
         parts = [self._ways(piece) for piece in self.chunks.pieces(logical, length)]
         return parts[0] if len(parts) == 1 else _joined(parts)
 
+    def holds(self, logical: int) -> bool:
+        """Whether there is a chunk for this address."""
+        return self.chunks.find(logical) is not None
+
     def read_first(self, logical: int, length: int) -> tuple[bytes, list[tuple[int, int]]]:
         """The first copy of a range, piece by piece, and the parts (address, length) of which none could be read.
 

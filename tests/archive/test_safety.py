@@ -1,6 +1,7 @@
 """Restore and export of hostile and damaged images: nothing outside the target, the healthy files whole, an end."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -9,11 +10,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import damage
 import hostile
 import judge
 import manifest
 import pytest
 from commandline import run
+
+from pybtrfs.archive import parallel
 
 every_image = pytest.mark.parametrize("name", hostile.IMAGES)
 
@@ -35,7 +39,15 @@ def healthy(out: Path) -> dict[bytes, bytes]:
     return {path: (out / os.fsdecode(path)).read_bytes() for path in hostile.HEALTHY}
 
 
+@pytest.fixture(params=["by one", "by two"])
+def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restore by one process, and by two however few files there are."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(parallel, "_WORTH_IT", 0 if request.param == "by two" else 1 << 60)
+
+
 @every_image
+@pytest.mark.usefixtures("processes")
 def test_a_hostile_image_leaves_nothing_outside_and_its_healthy_files_are_restored(
     tmp_path: Path, outside: Path, name: str
 ) -> None:
@@ -88,6 +100,7 @@ def test_an_interrupted_restore_says_so_and_leaves_no_half_file(golden: Path, tm
 
 
 @pytest.mark.kernel
+@pytest.mark.usefixtures("processes")
 def test_a_full_disk_is_one_line_and_the_file_that_did_not_fit_is_gone(golden: Path, tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     judge.run("mount", "-t", "tmpfs", "-o", "size=200k", "none", tmp_path / "small")
@@ -99,3 +112,17 @@ def test_a_full_disk_is_one_line_and_the_file_that_did_not_fit_is_gone(golden: P
     assert result.status == 1
     assert result.errors == f"pybtrfs: {golden}: /log: cannot write: No space left on device\n"
     assert "log" not in left
+
+
+@pytest.mark.parametrize("command", ["restore", "export-tar"])
+def test_random_flips_in_metadata_cost_no_more_than_a_line_for_each_loss(
+    golden: Path, tmp_path: Path, seed: int, command: str
+) -> None:
+    rng, image = random.Random(seed), tmp_path / "image"
+    image.write_bytes(golden.read_bytes())
+    blocks = damage.Blocks(image)
+    for number in range(40):
+        patch = blocks.random_patch(rng)
+        with damage.applied(image, patch):
+            result = run(command, image, tmp_path / f"{command}-{number}")
+        assert result.complaint() is None, patch.about

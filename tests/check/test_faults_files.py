@@ -94,8 +94,6 @@ FAULTS = [
     Fault("too many nanoseconds", "default", "INO-010", inode(LARGE, "mtime.nsec", 10**9)),
     Fault("a device number of a file", "default", "INO-011", inode(LARGE, "rdev", 5)),
     Fault("no name and no orphan item", "default", "INO-012 INO-002", inode(LARGE, "nlink", 0)),
-    Fault("an orphan item of no inode", "default", "INO-012",
-          lambda p: p.insert(5, (c.ORPHAN_OBJECTID, c.ORPHAN_ITEM_KEY, 9999), b"")),
     Fault("a name at the inode is gone", "default", "NAM-001 INO-002", lambda p: p.delete(5, (LARGE, REF, TOP))),
     Fault("an entry by index is gone", "default", "NAM-001 NAM-002", lambda p: p.delete(5, (TOP, INDEX, 2))),
     Fault("an entry by hash is gone", "default", "NAM-002", lambda p: p.delete(5, (TOP, DIR, None))),

@@ -193,6 +193,7 @@ def crossing_block(p: Planted) -> None:
 
 BLOCKS = [
     Fault("a block whose checksum fails", "default", "BLK-001", lambda p: p.raw(leaf(p, 256), 5000, b"damage")),
+    Fault("the root tree is lost", "default", "BLK-001 BLK-009", lambda p: p.raw(root(p, 1), 5000, b"damage")),
     Fault("one copy of a block", "default", "BLK-002", lambda p: p.raw(leaf(p, 256), 5000, b"damage", slice(1))),
     Fault("the other copy of a block", "default", "BLK-002",
           lambda p: p.raw(leaf(p, 256), 5000, b"damage", slice(1, 2))),
@@ -317,7 +318,7 @@ CHUNK_FAULTS = [
     Fault("both stripes in one place", "default", "CHK-008", two_stripes_in_one_place),
     Fault("a device under another number", "default", "CHK-009", of_device("devid", 9)),
     Fault("a device that uses more than it has", "default", "CHK-010", of_device("bytes_used", 1 << 50)),
-    Fault("a device of another filesystem", "default", "CHK-011", of_device("fsid", bytes(16))),
+    Fault("a device of another filesystem", "default", "SUP-008", of_device("fsid", bytes(16))),
     Fault("a device of other sectors", "default", "CHK-012", of_device("sector_size", 512)),
     Fault("a device of half a sector more", "default", "CHK-013", of_device("total_bytes", (256 << 20) + 512)),
     Fault("a damaged primary", "default", "SUP-001", lambda p: p._raw.append((c.SUPER_OFFSETS[0] + 700, b"damage"))),

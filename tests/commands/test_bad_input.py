@@ -42,6 +42,11 @@ COMMANDS = (
     ("du", "-a"),
     ("du", "--exclusive", "-c"),
     ("du", "-s", "--exclusive"),
+    ("ls", "-lRaF"),
+    ("find", "-empty"),
+    ("tree",),
+    ("stat",),
+    ("cat",),
     ("check", "--check-data-csum"),
 )
 REFUSED = {("uuid", "verify"): 8, ("check", "--check-data-csum"): 8}  # the codes of fsck(8)
@@ -50,7 +55,8 @@ REFUSED = {("uuid", "verify"): 8, ("check", "--check-data-csum"): 8}  # the code
 def call(image: Path, command: tuple[str, ...]) -> str | None:
     """Run one command on the image; what is wrong with the way in which it ended."""
     arguments = (UUID,) if command == ("uuid", "lookup") else ()
-    return run(*command, image, *arguments).complaint()
+    place = f"{image}:/home/log" if command == ("cat",) else image
+    return run(*command, place, *arguments).complaint()
 
 
 @pytest.fixture(scope="module")

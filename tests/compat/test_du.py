@@ -18,7 +18,7 @@ from reaching import roots_by_walking
 from zoo import KiB, MiB, noise, subvolume, write
 
 from pybtrfs.fs.filesystem import open_filesystem
-from pybtrfs.fs.space import usages
+from pybtrfs.fs.space import extents, usages
 from pybtrfs.fs.subvolume import Subvolumes
 from pybtrfs.ondisk import constants as c
 
@@ -170,7 +170,7 @@ class Space:
 
     def __init__(self, image: Path, gone: tuple[bytes, ...] = ()) -> None:
         with open_filesystem(str(image)) as filesystem:
-            found = usages(filesystem)
+            found = usages(extents(filesystem))
             self.data = sum(usage.used for usage in found if usage.flags & c.BLOCK_GROUP_DATA)
             self.metadata = sum(usage.used for usage in found if not usage.flags & c.BLOCK_GROUP_DATA)
             subvolumes = Subvolumes(filesystem)

@@ -22,7 +22,7 @@ from pybtrfs.fs.path import resolve
 
 every_image = pytest.mark.parametrize("name", hostile.IMAGES)
 MIB = 1 << 20
-HARMLESS = ("terminal", "specials", "twins")  # odd, but nothing that a reader must mind, only who writes or prints
+HARMLESS = ("terminal", "specials")  # odd, but nothing that a reader must mind, only who writes or prints
 
 
 @pytest.mark.kernel

@@ -73,7 +73,8 @@ def test_ls_prints_the_dots_and_several_places_as_coreutils_do(pair: Pair) -> No
     for names in (directories, [path.name for path in top.iterdir() if path.name not in directories]):
         words = [f"{image}:/{escape_name(os.fsencode(name))}" for name in names]
         if names:
-            assert ours("ls", "-asin", *words) == theirs(pair, "ls", "-asin", "--zero", *(top / name for name in names))
+            found = theirs(pair, "ls", "-asin", "--zero", *(top / name for name in names))
+            assert without_inner(ours("ls", "-asin", *words)) == without_inner(found)
 
 
 def test_cat_prints_what_the_kernel_reads(pair: Pair) -> None:
@@ -178,3 +179,56 @@ def test_find_compares_times_with_those_of_places_paths_and_host_files(pair: Pai
 def without_inner(lines: list[str]) -> list[str]:
     """The kernel lets what stands for a subvolume in a snapshot begin when it is looked at."""
     return [line for line in lines if not line.endswith(("/inner", " inner"))]
+
+
+HOSTILE = [
+    b"\x1b[31mred",
+    b"[/bold]",
+    b"[red]",
+    b"a\nb",
+    b"\\x41",
+    b"\xff\xfe",
+    b"back\\slash",
+    b"n" * 255,
+    "\u202e\u2603".encode(),
+]
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image whose names would do something to a terminal, with owners of its own."""
+    image = tmp_path_factory.mktemp("hostile") / "image"
+    judge.mkfs(image, 256 << 20)
+    with judge.mounted(image) as top:
+        (top / "etc").mkdir()
+        (top / "etc/passwd").write_text("root:x:0:0::/:\nann:x:1000:7::/:\nlate:x:1000:7::/:\nbad line\n")
+        (top / "etc/group").write_bytes(b"root:x:0:\n\x1b[31mstaff:x:7:\n")
+        for name in HOSTILE:
+            folder = top / os.fsdecode(name)
+            folder.mkdir(parents=True)
+            (folder / "file").write_bytes(name)
+            os.chown(folder, 1000, 7)
+    return image
+
+
+@pytest.mark.parametrize("words", ["ls", "ls -lR", "ls -d", "stat", "find", "tree", "cat"])
+def test_names_never_reach_the_terminal_as_they_are_and_can_be_typed_back(hostile: Path, words: str) -> None:
+    for name in HOSTILE:
+        end = "/file" if words == "cat" else ""
+        shown = escape_name(b"/" + name)
+        result = run(*words.split(), f"{hostile}:{shown}{end}")
+        assert result.complaint() is None
+        assert (result.status, result.errors) == (0, "")
+        if words != "cat":
+            assert all(char.isprintable() for char in result.output.replace("\n", "").replace("\t", ""))
+            assert shown in result.output or words == "ls"
+    assert f"/{escape_name(HOSTILE[0])}/none: no such" in run("ls", f"{hostile}:/{escape_name(HOSTILE[0])}/none").errors
+
+
+def test_owners_have_the_names_of_the_images_own_tables(hostile: Path) -> None:
+    rows = {line.split(maxsplit=8)[8]: line.split()[2:4] for line in ours("ls", "-l", f"{hostile}:/")[1:]}
+    assert rows["etc"] == ["root", "root"]
+    assert rows["[red]"] == ["ann", r"\x1b[31mstaff"]
+    numbers = {line.split(maxsplit=8)[8]: line.split()[2:4] for line in ours("ls", "-n", f"{hostile}:/")[1:]}
+    assert numbers["[red]"] == ["1000", "7"]
+    assert ours("stat", "-c", "%U %G", f"{hostile}:/etc") == ["root root"]

@@ -4,6 +4,8 @@ What is read is compared with the C program's dump of the whole filesystem, item
 """
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -104,6 +106,31 @@ def test_members_are_read_as_block_devices(made: tuple[list[Path], str, int]) ->
         left, missing = dumped(devices[tolerated:])
         assert left == dump
         assert missing.count(" is missing") == tolerated
+
+
+def test_data_is_read_whole_degraded_and_mended(made: tuple[list[Path], str, int], tmp_path: Path) -> None:
+    images, _, tolerated = made
+    wanted = [bytes(range(256)) * 4096, b"399" * 399 * 3]  # as `several.some_files` has them
+
+    def read(devices: list[Path]) -> list[bytes]:
+        first, *others = devices
+        words = [sys.executable, "-m", "pybtrfs", "-q", "cat", *(word for one in others for word in ("--device", one))]
+        places = [f"{first}:/big", f"{first}:/snapshot/file-399"]
+        found = [subprocess.run([*words, place], capture_output=True, check=True) for place in places]
+        assert [result.stderr for result in found] == [b"", b""]
+        return [result.stdout for result in found]
+
+    assert read(images) == wanted
+    if not tolerated:
+        return
+    for lost in list(combinations(images, tolerated))[:2]:
+        assert read([image for image in images if image not in lost]) == wanted
+    victim = zoo.copy(images[0], tmp_path / "victim")
+    with victim.open("r+b") as file:
+        for at in range(2 * MIB, 300 * MIB, 3 * MIB // 2):
+            file.seek(at)
+            file.write(b"damage" * 20000)
+    assert read([victim, *images[1:]]) == wanted
 
 
 def test_members_that_do_not_belong_together_are_refused_by_name(

@@ -39,11 +39,16 @@ def data_extents(image: Path) -> dict[int, int]:
         }
 
 
-@pytest.mark.parametrize("name", ["snapshots", "hard-links", "reflinks", "crowded"])
-def test_inode_resolve_prints_the_paths_of_an_inode_of_each_subvolume(kernel_image: Image, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [("snapshots", "**/*"), ("hard-links", "**/*"), ("reflinks", "**/*"), ("crowded", "snapshots/11*/many/*7*")],
+)
+def test_inode_resolve_prints_the_paths_of_an_inode_of_each_subvolume(
+    kernel_image: Image, name: str, pattern: str
+) -> None:
     image = kernel_image(name)
     with judge.mounted(image, "subvolid=5", read_only=True) as top:
-        files = [place for place in sorted(top.rglob("*")) if place.lstat().st_ino not in (LEFT_OVER, 256)]
+        files = [place for place in sorted(top.glob(pattern)) if place.lstat().st_ino not in (LEFT_OVER, 256)]
         for place in files[:: max(1, len(files) // 12)]:
             ino = str(place.lstat().st_ino)
             subvolume = next(above for above in place.parents if above.stat().st_ino == 256)
@@ -76,7 +81,7 @@ def test_inode_resolve_of_the_top_directory_and_of_no_inode(kernel_image: Image)
 def test_logical_resolve_names_the_inodes_that_the_kernel_names(kernel_image: Image, name: str, options: str) -> None:
     image, words = kernel_image(name), ["logical-resolve", "-P", *options.split()]
     extents = data_extents(image)
-    chosen = sorted(extents)[:: max(1, len(extents) // 6)]
+    chosen = sorted(extents)[:: max(1, len(extents) // 3)]
     with judge.mounted(image, "subvolid=5", read_only=True) as top:
         for start in chosen:
             for logical in {start, start + extents[start] // 2, start + extents[start] - 1}:

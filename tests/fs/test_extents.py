@@ -35,6 +35,7 @@ PROBLEMS = [
     (REGULAR._replace(disk_bytenr=DATA + 1), 0, f"disk_bytenr is {DATA + 1}, expected a multiple"),
     (REGULAR._replace(disk_num_bytes=4 * SECTOR + 1), 0, "disk_num_bytes is 16385, expected a multiple"),
     (REGULAR._replace(offset=1, num_bytes=SECTOR), 0, "offset is 1, expected a multiple"),
+    (regular(DATA, 1 << 35), 0, "disk_num_bytes is 34359738368, expected at most 17179869184"),
     (REGULAR._replace(num_bytes=0), 0, "num_bytes is 0 at 0, expected to end in the file"),
     (HOLE._replace(num_bytes=1 << 63), SECTOR, "num_bytes is 9223372036854775808 at 4096, expected to end in the file"),
     (REGULAR._replace(offset=SECTOR), 0, "bytes 4096 to 20480 of an extent of 16384"),

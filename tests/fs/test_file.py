@@ -3,7 +3,7 @@
 import zlib
 
 import pytest
-from files import DATA, SECTOR, Files, regular
+from files import DATA, DATA_END, SECTOR, Files, regular
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -241,10 +241,17 @@ def test_links_are_followed_inside_the_image_and_loops_end() -> None:
         resolve(opened, b"/folder/gone")
 
 
-def test_an_address_of_no_data_is_named() -> None:
+def test_an_extent_in_no_chunk_is_one_piece_however_long_and_is_named() -> None:
+    files = Files()
+    files.file(FILE, 1 << 33)
+    files.extent(FILE, 0, regular(DATA_END, 1 << 33))
+    assert pieces(files) == [(0, 1 << 33, None, f"extent {DATA_END}: no chunk holds address {DATA_END}")]
+
+
+def test_data_that_was_never_written_is_named() -> None:
     files = Files()
     files.file(FILE, SECTOR)
-    files.extent(FILE, 0, regular(DATA + (1 << 30), SECTOR))
+    files.extent(FILE, 0, regular(DATA + SECTOR, SECTOR))
     [(_, _, data, problem)] = pieces(files)
     assert data is None
-    assert "cannot be read" in str(problem) or "no checksum" in str(problem)
+    assert problem == f"data at {DATA + SECTOR}: mirror 1: cannot be read; mirror 2: cannot be read"

@@ -67,7 +67,7 @@ def test_a_walk_can_stop_at_a_depth_at_subvolumes_and_where_it_is_told() -> None
     assert paths(list(walk(opened, TOP, deepest=0))) == [b""]
     assert paths(list(walk(opened, TOP, deepest=1))) == [b"", b"folder", b"subvolume"]
     assert paths(list(walk(opened, TOP, cross=False))) == WHOLE[:-1]
-    assert paths(list(walk(opened, TOP, keep=lambda entry: entry.name != b"inner"))) == [
+    assert paths(list(walk(opened, TOP, keep=lambda directory, entry: entry.name != b"inner"))) == [
         path for path in WHOLE if b"inner" not in path
     ]
     walking, met = walk(opened, TOP), []

@@ -5,7 +5,7 @@ sector, in every way that there is to come by it. Of a row with parity, those se
 extent lies: the rest was never written.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pybtrfs.check.context import Extents
 from pybtrfs.check.findings import Finding, Severity
@@ -22,10 +22,18 @@ Run = tuple[int, bytes]
 """A logical address, and the checksums of the sectors from there on."""
 
 
-def findings(filesystem: Filesystem, extents: Extents) -> Iterator[Finding]:
-    """All of what is wrong with data and parities; `extents` are all there are."""
+def findings(
+    filesystem: Filesystem, extents: Extents, tell: Callable[[int], None] = lambda done: None
+) -> Iterator[Finding]:
+    """All of what is wrong with data and parities; `extents` are all there are.
+
+    `tell` hears how many bytes of data with checksums have been compared.
+    """
+    done = 0
     for logical, stored in _runs(filesystem):
         yield from _run(filesystem, logical, stored)
+        done += len(stored) // filesystem.csum_type.size * filesystem.sectorsize
+        tell(done)
     for start, chunk in filesystem.volume.chunks:
         profile = find_profile(chunk.type)
         if profile is not None and profile.parity:

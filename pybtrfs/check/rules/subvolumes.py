@@ -109,8 +109,8 @@ def _root(filesystem: Filesystem, number: int, item: Item, root: RootItem) -> It
     if root.drop_level > root.level or (root.refs and root.drop_progress.objectid):
         text = f"{place}: drop_level is {root.drop_level} of {root.level}, drop_progress {tuple(root.drop_progress)}"
         yield _tree("ROO-005", number, f"{text}, refs {root.refs}")
-    if item.key.offset and not c.FIRST_FREE_OBJECTID <= number <= c.LAST_FREE_OBJECTID:
-        yield _tree("ROO-020", number, f"{place}: its root item stands at {item.key.offset}, expected 0")
+    if item.key.offset and not is_subvolume_id(number):
+        yield _tree("ROO-020", number, f"{place}: its root item has offset {item.key.offset}, expected 0")
     if number not in _KNOWN_TREES and not is_subvolume_id(number):
         yield _tree("ROO-006", number, f"{place}: nobody knows what this tree is for", Severity.WARNING)
     elif number in _NEEDED and number != c.FS_TREE_OBJECTID and root.refs != 1:
