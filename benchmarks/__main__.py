@@ -13,6 +13,7 @@ JOBS = sorted(file.stem for file in Path(__file__).parent.glob("job_*.py"))
 
 def main() -> None:
     chosen = [f"job_{name}" for name in sys.argv[1:]] or JOBS
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program is compiled
     os.environ.update(images.judge.environment())
     version = images.judge.btrfs("--version").split()[1]
     print(

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pybtrfs.check.paths import Paths
 from pybtrfs.commands._image import image_options, open_image
 from pybtrfs.commands._names import escape_name
-from pybtrfs.commands._place import find_place
 from pybtrfs.commands._session import FSCK_LEFT, FsckCommand, Session, define, escape
 from pybtrfs.commands._types import NUMBER
 from pybtrfs.errors import UsageError
@@ -22,6 +20,7 @@ from pybtrfs.volume.opening import Where
 
 if TYPE_CHECKING:
     from pybtrfs.check.findings import Findings
+    from pybtrfs.check.paths import Paths
     from pybtrfs.render.progress import Progress
 
 
@@ -75,7 +74,7 @@ def command(session: Session, image: str, data: bool, progress: bool, **options:
         with session.progress("checking") as shown:
             run = Check(filesystem, findings.take, data_csums=data, only=only, progress=_teller(shown))
             run.run()
-        errors, warnings = _print(session, image, findings, Paths(filesystem), run.blocks, begin)
+        errors, warnings = _print(session, image, findings, filesystem, run.blocks, begin)
     session.status = FSCK_LEFT if errors or warnings else 0
 
 
@@ -89,6 +88,8 @@ def _begin(filesystem: Filesystem, *, backup: bool, tree_root: int | None) -> No
 
 
 def _subvolume(filesystem: Filesystem, path: str) -> int:
+    from pybtrfs.commands._place import find_place  # noqa: PLC0415  start-up
+
     place, _ = find_place(filesystem, os.fsencode(path))
     if place.ino != FIRST_FREE_OBJECTID:
         raise UsageError(f"{path}: is no subvolume")
@@ -106,20 +107,30 @@ def _teller(shown: "Progress | None") -> Callable[[str, int, int | None], None]:
 
 
 def _print(
-    session: Session, image: str, findings: "Findings", paths: Paths, blocks: int, begin: float
+    session: Session, image: str, findings: "Findings", filesystem: Filesystem, blocks: int, begin: float
 ) -> tuple[int, int]:
     """Everything that was found; how many errors and warnings that is."""
     from pybtrfs.check.findings import Severity  # noqa: PLC0415  start-up
     from pybtrfs.render.findings import finding_json, findings_text  # noqa: PLC0415
 
+    paths: Paths | None = None
+
+    def paths_of(finding: "Finding") -> list[bytes]:
+        nonlocal paths
+        if paths is None:
+            from pybtrfs.check.paths import Paths  # noqa: PLC0415  only where something was found
+
+            paths = Paths(filesystem)
+        return paths.of(finding)
+
     errors, warnings, notes = (findings.count(severity) for severity in reversed(Severity))
     if session.json:
-        found = [finding_json(finding, paths.of(finding)) for group in findings.groups() for finding in group.findings]
+        found = [finding_json(finding, paths_of(finding)) for group in findings.groups() for finding in group.findings]
         summary = {"type": "summary", "errors": errors, "warnings": warnings, "notes": notes, "tree_blocks": blocks}
         summary["seconds"] = round(time.monotonic() - begin, 3)
         sys.stdout.writelines(json.dumps(line) + "\n" for line in (*found, summary))
     else:
-        session.print_lines(findings_text(findings, paths.of, _shown))
+        session.print_lines(findings_text(findings, paths_of, _shown))
         said = f"{errors} errors, {warnings} warnings" if errors or warnings else "no error found"
         session.print_lines([f"{escape(image)}: {said}; {blocks} tree blocks read"])
     return errors, warnings
