@@ -169,7 +169,7 @@ def _compared(group: _Group, free: list[tuple[int, int]], taken: Ranges, supers:
         text = f"the cache has {total} free bytes, the block group {most}"
         lacks = (
             total < most
-        )  # the kernel leaves out what the cache's own transaction freed, and reads such a cache anew
+        )  # of what its own transaction freed; the kernel then reads the extents
         yield _found("CAC-006", group, text, Severity.NOTE if lacks else Severity.WARNING)
 
 
