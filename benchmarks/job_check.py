@@ -1,4 +1,4 @@
-"""`check` of large images, beside `btrfs check` of the same image in the same run: CPU and peak memory, and the bounds."""
+"""`check` beside `btrfs check`: CPU and memory on the same image, with the bounds that it is to keep."""
 
 import sys
 from typing import NamedTuple

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +20,7 @@ from pybtrfs.ondisk.constants import FIRST_FREE_OBJECTID
 from pybtrfs.volume.opening import Where
 
 if TYPE_CHECKING:
-    from pybtrfs.check.findings import Findings
+    from pybtrfs.check.findings import Finding, Findings
     from pybtrfs.check.paths import Paths
     from pybtrfs.render.progress import Progress
 
@@ -113,15 +114,14 @@ def _print(
     from pybtrfs.check.findings import Severity  # noqa: PLC0415  start-up
     from pybtrfs.render.findings import finding_json, findings_text  # noqa: PLC0415
 
-    paths: Paths | None = None
+    @cache
+    def paths() -> "Paths":
+        from pybtrfs.check.paths import Paths  # noqa: PLC0415  only where something was found
+
+        return Paths(filesystem)
 
     def paths_of(finding: "Finding") -> list[bytes]:
-        nonlocal paths
-        if paths is None:
-            from pybtrfs.check.paths import Paths  # noqa: PLC0415  only where something was found
-
-            paths = Paths(filesystem)
-        return paths.of(finding)
+        return paths().of(finding)
 
     errors, warnings, notes = (findings.count(severity) for severity in reversed(Severity))
     if session.json:

@@ -167,9 +167,7 @@ def _compared(group: _Group, free: list[tuple[int, int]], taken: Ranges, supers:
     total, most = int((end - start).sum(dtype=U64)), group.length - group.used
     if not most - supers <= total <= most:
         text = f"the cache has {total} free bytes, the block group {most}"
-        lacks = (
-            total < most
-        )  # of what its own transaction freed; the kernel then reads the extents
+        lacks = total < most  # of what its own transaction freed; the kernel then reads the extents
         yield _found("CAC-006", group, text, Severity.NOTE if lacks else Severity.WARNING)
 
 
