@@ -14,10 +14,10 @@ from pybtrfs.check.findings import Finding, Severity
 from pybtrfs.check.forest import Forest
 from pybtrfs.check.neighbours import carried, ends_of, inode_entries
 from pybtrfs.check.tables import Tables
-from pybtrfs.ondisk.constants import U64_MAX
+from pybtrfs.ondisk import constants as c
 
 _REGULAR, _SYMLINK = 8, 10  # of st_mode >> 12
-_NEVER = U64(U64_MAX)
+_NEVER = U64(c.U64_MAX)
 
 
 class _Edge(NamedTuple):
@@ -66,10 +66,13 @@ class Holes:
         filled = np.flatnonzero(b.nritems > 0)
         last = b.nritems.cumsum()[filled] - 1
         edge.last_ino[filled] = b.objectid[last]
-        opening = runs.entry < 0
+        first = last + 1 - b.nritems[filled]
+        inner = b.type[first] != c.INODE_ITEM_KEY
+        edge.opens[filled[inner]] = b.objectid[first[inner]]
+        opening = runs.ino == edge.opens[runs.leaf]
         leaf = runs.leaf[opening]
-        edge.opens[leaf], edge.open_start[leaf] = runs.ino[opening], runs.start[opening]
-        edge.open_gap[leaf], edge.open_end[leaf] = runs.gap[opening], runs.end[opening]
+        edge.open_start[leaf], edge.open_gap[leaf] = runs.start[opening], runs.gap[opening]
+        edge.open_end[leaf] = runs.end[opening]
         at_end = runs.ino == edge.last_ino[runs.leaf]
         edge.last_end[runs.leaf[at_end]] = runs.end[at_end]
         self._whole_inodes(t, runs, edge)
@@ -132,10 +135,11 @@ def _between(edge: _Edge, left: Array, right: Array) -> Iterator[Finding]:
     reach, known = _reaches(edge, left, right)
     goes_on = (edge.opens[right] != U64(0)) & (edge.last_ino[left] == edge.opens[right])
     one, other = left[goes_on], right[goes_on]
-    begun = edge.last_end[one]
-    gap = np.where(edge.open_start[other] > begun, begun, edge.open_gap[other])
+    begun, start = edge.last_end[one], edge.open_start[other]
+    gap = np.where((start > begun) & (start != _NEVER), begun, edge.open_gap[other])
     inside = edge.last_ino[other] != edge.opens[other]
-    for at_fault, tell in ((gap, _gap), (np.where(inside, edge.open_end[other], _NEVER), _short)):
+    end = np.where(start != _NEVER, edge.open_end[other], begun)
+    for at_fault, tell in ((gap, _gap), (np.where(inside, end, _NEVER), _short)):
         for row in np.flatnonzero(known[other] & (at_fault < reach[other])).tolist():
             leaf = int(other[row])
             yield _of_leaf(tell, edge, leaf, int(edge.opens[leaf]), int(at_fault[row]), int(reach[leaf]))

@@ -125,12 +125,14 @@ def _print(
 
     errors, warnings, notes = (findings.count(severity) for severity in reversed(Severity))
     if session.json:
-        found = [finding_json(finding, paths_of(finding)) for group in findings.groups() for finding in group.findings]
+        found = [
+            finding_json(finding, paths().of(finding)) for group in findings.groups() for finding in group.findings
+        ]
         summary = {"type": "summary", "errors": errors, "warnings": warnings, "notes": notes, "tree_blocks": blocks}
         summary["seconds"] = round(time.monotonic() - begin, 3)
         sys.stdout.writelines(json.dumps(line) + "\n" for line in (*found, summary))
     else:
-        session.print_lines(findings_text(findings, paths_of, _shown))
+        session.print_lines(findings_text(findings, lambda finding: paths().of(finding), _shown))
         said = f"{errors} errors, {warnings} warnings" if errors or warnings else "no error found"
         session.print_lines([f"{escape(image)}: {said}; {blocks} tree blocks read"])
     return errors, warnings

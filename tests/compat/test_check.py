@@ -4,6 +4,7 @@ left where devices are missing, what our own mkfs makes, and images that were co
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -119,3 +120,17 @@ def test_nothing_is_found_while_quotas_are_counted_anew(tmp_path: Path) -> None:
     found = findings(image, data_csums=True)
     assert [finding for finding in found if finding.severity > Severity.NOTE] == []
     assert "a rescan is running" in " ".join(finding.message for finding in found if finding.code == "QUO-009")
+
+
+def test_nothing_is_found_where_attributes_fill_leaves_between_an_inode_and_its_extents(tmp_path: Path) -> None:
+    """Without NO_HOLES each file's extents are followed to its size, over leaves that have none of them."""
+    image = tmp_path / "image"
+    judge.mkfs(image, 300 << 20, *f"{OLD} -n 4k".split())
+    with judge.mounted(image) as top:
+        for number in range(40):
+            (top / f"{number}").write_bytes(zoo.noise(number * 1000, number))
+            for attribute in range(number % 7):
+                os.setxattr(top / f"{number}", f"user.{attribute}", zoo.noise(1000 + number * 60, attribute))
+        os.truncate(top / "39", 200_000)
+    assert odd([image]) == []
+    assert judge.btrfs_check(image)

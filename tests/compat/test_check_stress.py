@@ -29,6 +29,8 @@ VARIANTS = {
     "v1 cache": (zoo.OLD, "space_cache=v1,max_inline=0"),
     "no block-group tree": ("-O ^block-group-tree -n 64k", "autodefrag,discard"),
 }
+WRITTEN_TOO_EARLY = "CAC-006"
+"""A v1 cache that a commit writes lacks what was given out meanwhile; `btrfs check` says so of these copies, too."""
 DAILY = ("default", "small nodes", "old", "quotas")
 each_variant = pytest.mark.parametrize(
     "variant", [pytest.param(name, marks=[] if name in DAILY else [pytest.mark.soak]) for name in VARIANTS]
@@ -74,7 +76,7 @@ def copied_sound(image: Path, to: Path, top: Path, *, commit: bool) -> bool:
     zoo.copy(image, to)
     if zoo.superblock_generation(image) != generation:
         return False
-    assert told(to) == []
+    assert [line for line in told(to) if not line.startswith(WRITTEN_TOO_EARLY)] == []
     return True
 
 
