@@ -37,6 +37,21 @@ def member(values: Array, among: Array) -> Array:
     return found
 
 
+def one_of(values: Array, *numbers: int) -> Array:
+    """Which of `values` are one of a few numbers."""
+    found: Array = np.zeros(len(values), bool)
+    for number in numbers:
+        found |= values == number
+    return found
+
+
+def distinct(values: Array) -> Array:
+    """The different ones among some numbers, rising. (`np.unique` does the same, and first loads masked arrays.)"""
+    ordered = np.sort(values)
+    found: Array = ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered
+    return found
+
+
 def field_of(layout: Fixed[Any], name: str) -> tuple[int, "np.dtype[Any]"]:
     """Offset in bytes and type of a declared field; dots reach into nested structures."""
     head, _, rest = name.partition(".")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pybtrfs.btree.search import Root
-from pybtrfs.check.columns import U64, Array, LeafBatch, NodeBatch, member
+from pybtrfs.check.columns import U64, Array, LeafBatch, NodeBatch, distinct, member
 from pybtrfs.check.findings import Finding, Severity
 from pybtrfs.check.reader import BlockReader, Report, starts_and_ends
 from pybtrfs.ondisk import constants as c
@@ -140,7 +140,7 @@ class Forest:
         for height in range(root.level, 0, -1):
             level = self.levels[height]
             parts = [level.children[level.bounds[n] : level.bounds[n + 1]] for n in numbers.tolist()]
-            numbers = np.unique(np.concatenate(parts)) if parts else numbers[:0]
+            numbers = distinct(np.concatenate(parts)) if parts else numbers[:0]
         leaves = self.levels[0]
         numbers = numbers[leaves.good[numbers]]
         found: Array = leaves.bytenr[numbers]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pybtrfs.check.columns import U64, Array
+from pybtrfs.check.columns import U64, Array, distinct
 from pybtrfs.check.findings import Finding, Severity
 from pybtrfs.check.forest import Forest
 from pybtrfs.check.neighbours import carried, ends_of, inode_entries
@@ -150,7 +150,7 @@ def _ended(edge: _Edge, leaves: Array, reach: Array, known: Array) -> Iterator[F
     """The inodes that end where their leaf does."""
     through = (edge.last_ino == edge.opens) & known
     wanted = np.where(edge.known, edge.reach, np.where(through, reach, U64(0)))
-    for leaf in np.unique(leaves[edge.last_end[leaves] < wanted[leaves]]).tolist():
+    for leaf in distinct(leaves[edge.last_end[leaves] < wanted[leaves]]).tolist():
         yield _of_leaf(_short, edge, leaf, int(edge.last_ino[leaf]), int(edge.last_end[leaf]), int(wanted[leaf]))
 
 

@@ -19,7 +19,7 @@ from pybtrfs.ondisk.constants import HEADER_FLAG_WRITTEN
 from pybtrfs.ondisk.header import HEADER, ITEM, leaf_data_size, max_key_ptrs
 
 BATCH_BLOCKS = 256
-_RUN_BYTES = 4 << 20
+_RUN_BYTES, _MOST_BETWEEN = 4 << 20, 128 << 10
 Report = Callable[[Finding], None]
 
 
@@ -32,7 +32,7 @@ class BlockReader:
         self.nodesize = filesystem.nodesize
         self._buffer = np.zeros(BATCH_BLOCKS * self.nodesize + 2 * MARGIN, np.uint8)
         self._told: set[int] = set()
-        self._first_copies: list[tuple[int, bytes]] = []  # of the batch: runs of blocks by their first one's index
+        self._first_copies: list[tuple[int, int, bytes]] = []  # of the batch: runs of blocks, by index, and their bytes
         self.blocks = 0
 
     def read(self, bytenrs: Array, level: int, *, quiet: bool = False) -> Iterator[Batch]:
@@ -59,15 +59,17 @@ class BlockReader:
         buffer = self._buffer[: len(bytenrs) * size + 2 * MARGIN]
         buffer[len(buffer) - MARGIN :] = 0
         read = np.ones(len(bytenrs), bool)
+        rows = buffer[MARGIN : len(buffer) - MARGIN].reshape(len(bytenrs), size)
         for begin, end in self._runs(bytenrs):
-            at = MARGIN + begin * size
+            logical = int(bytenrs[begin])
             try:
-                data, unread = self._filesystem.volume.read_first(int(bytenrs[begin]), (end - begin) * size)
+                data, unread = self._filesystem.volume.read_first(logical, int(bytenrs[end - 1]) + size - logical)
             except CorruptError:
                 read[begin:end] = False
                 continue
-            buffer[at : at + len(data)] = np.frombuffer(data, np.uint8)
-            self._first_copies.append((begin, data))
+            wanted = (bytenrs[begin:end] - U64(logical)) // U64(size)
+            rows[begin:end] = np.frombuffer(data, np.uint8).reshape(-1, size)[wanted]
+            self._first_copies.append((begin, end, data))
             for logical, length in unread:
                 lost = bytenrs[begin:end] + U64(size) > U64(logical)
                 read[begin:end] &= ~(lost & (bytenrs[begin:end] < U64(logical + length)))
@@ -75,17 +77,18 @@ class BlockReader:
         return kind(buffer, bytenrs, size), read
 
     def _runs(self, bytenrs: Array) -> Iterator[tuple[int, int]]:
-        """Ranges of `bytenrs` that follow each other without a gap, inside one chunk."""
-        chunks = self._filesystem.volume.chunks
-        breaks = np.flatnonzero(np.diff(bytenrs) != U64(self.nodesize)) + 1
+        """Ranges of `bytenrs` that lie close together, inside one chunk: to read what is between costs less."""
+        chunks, size = self._filesystem.volume.chunks, self.nodesize
+        apart = np.diff(bytenrs)
+        breaks = np.flatnonzero((apart > U64(_MOST_BETWEEN)) | (apart % U64(size) != U64(0))) + 1
         for begin, end in zip([0, *breaks.tolist()], [*breaks.tolist(), len(bytenrs)], strict=True):
             while begin < end:
                 logical = int(bytenrs[begin])
                 found = chunks.find(logical)
-                room = (found[0] + found[1].length - logical) // self.nodesize if found else 1
-                stop = min(end, begin + max(1, min(room, _RUN_BYTES // self.nodesize)))
-                yield begin, stop
-                begin = stop
+                limit = min(logical + _RUN_BYTES, found[0] + found[1].length if found else 0)
+                inside = int(np.searchsorted(bytenrs[begin:end], U64(max(limit - size, logical)), side="right"))
+                yield begin, begin + inside
+                begin += inside
 
     def _sound(self, batch: Batch, level: int) -> Array:
         """Which blocks are beyond doubt: checksum, header, item headers and the order of keys."""
@@ -141,13 +144,14 @@ class BlockReader:
     def _compare_copies(self, batch: Batch, keep: Array) -> None:
         """Report the copies, on any device, that are not what the first one is."""
         size, volume = self.nodesize, self._filesystem.volume
-        for begin, first in self._first_copies:
+        for begin, end, first in self._first_copies:
             logical = int(batch.bytenr[begin])
             if all(copy == first for _, copy in volume.direct_copies(logical, len(first), first=1)):
                 continue
-            for index in range(len(first) // size):
-                if keep[begin + index] and int(batch.bytenr[begin + index]) not in self._told:
-                    self._compare_with(first[index * size : (index + 1) * size], logical + index * size, first=1)
+            for index in range(begin, end):
+                bytenr = int(batch.bytenr[index])
+                if keep[index] and bytenr not in self._told:
+                    self._compare_with(first[bytenr - logical : bytenr - logical + size], bytenr, first=1)
 
     def _compare_with(self, good: bytes, bytenr: int, *, first: int) -> None:
         for way, copy in self._filesystem.volume.direct_copies(bytenr, self.nodesize, first=first):

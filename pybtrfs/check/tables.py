@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pybtrfs.check.backrefs import backrefs, extent_items, inline_refs
-from pybtrfs.check.columns import U64, Array, Batch, LeafBatch, Lengths, NodeBatch, Table, member, records
+from pybtrfs.check.columns import U64, Array, Batch, LeafBatch, Lengths, NodeBatch, Table, distinct, member, records
 from pybtrfs.check.names import crcs, hashes
 from pybtrfs.ondisk import constants as c
 from pybtrfs.ondisk.dir import DIR_ITEM
@@ -154,7 +154,7 @@ class Tables:
         if seeds is None:
             return crcs(self.batch.buffer, at, length, _NAME_SEED)
         found = np.zeros(len(table), U64)
-        for seed in np.unique(seeds).tolist():
+        for seed in distinct(seeds).tolist():
             rows = seeds == seed
             found[rows] = crcs(self.batch.buffer, at[rows], length[rows], int(seed))
         return found

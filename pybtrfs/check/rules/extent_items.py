@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pybtrfs.check.columns import U64, Array, Table
+from pybtrfs.check.columns import U64, Array, Table, one_of
 from pybtrfs.check.findings import Severity
 from pybtrfs.check.ledger import Ledger, Posting
 from pybtrfs.check.names import crcs
@@ -106,7 +106,7 @@ def kind_of_backref(t: Tables) -> Judged:
         return r, np.zeros(0, bool)
     r.columns["flags"] = e.flags[np.searchsorted(e.rows, r.rows)]
     block = (r.flags & U64(c.EXTENT_FLAG_TREE_BLOCK)) != U64(0)
-    return r, np.where(block, ~np.isin(r.kind, _OF_BLOCKS), ~np.isin(r.kind, _OF_DATA))
+    return r, np.where(block, ~one_of(r.kind, *_OF_BLOCKS), ~one_of(r.kind, *_OF_DATA))
 
 
 @row_test(
@@ -118,7 +118,7 @@ def possible_backref(t: Tables) -> Judged:
     shared = (r.kind == U64(c.SHARED_BLOCK_REF_KEY)) | (r.kind == U64(c.SHARED_DATA_REF_KEY))
     of_file = r.kind == U64(c.EXTENT_DATA_REF_KEY)
     wrong = (r.count == U64(0)) | (shared & (((r.a & mask) != U64(0)) | (r.a == U64(0))))
-    trees = np.isin(r.a, np.array([c.ROOT_TREE_OBJECTID, c.FS_TREE_OBJECTID, c.DATA_RELOC_TREE_OBJECTID], U64))
+    trees = one_of(r.a, c.ROOT_TREE_OBJECTID, c.FS_TREE_OBJECTID, c.DATA_RELOC_TREE_OBJECTID)
     inode = _free(r.b) | (r.b == U64(c.FREE_INO_OBJECTID))
     return r, wrong | (of_file & (~(trees | _free(r.a)) | ~inode | ((r.c & mask) != U64(0))))
 

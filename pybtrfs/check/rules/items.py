@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pybtrfs.check.columns import U64, Array, Table
+from pybtrfs.check.columns import U64, Array, Table, distinct, one_of
 from pybtrfs.check.findings import Severity
 from pybtrfs.check.rule import Judged, RowTest, collected, row_test
 from pybtrfs.check.tables import Tables
@@ -74,7 +74,7 @@ def type_of_the_tree(t: Tables) -> Judged:
     if t.shared:
         return _items(t, ~allowed[c.FS_TREE_OBJECTID][b.type])
     owner, wrong = b.header("owner")[b.block], np.zeros(len(b.type), bool)
-    for tree in np.unique(owner).tolist():
+    for tree in distinct(owner).tolist():
         if tree in allowed:
             wrong |= (owner == U64(tree)) & ~allowed[tree][b.type]
     return _items(t, wrong)
@@ -88,7 +88,7 @@ def length_of_the_type(t: Tables) -> Judged:
     wrong = (b.size < least[b.type]) | (b.size > most[b.type])
     if not t.shared:
         for number, layout in _of_several_lengths():
-            wrong |= (b.type == number) & ~np.isin(b.size, layout.forms)
+            wrong |= (b.type == number) & ~one_of(b.size, *layout.forms)
         wrong |= ((b.type == c.UUID_KEY_SUBVOL) | (b.type == c.UUID_KEY_RECEIVED_SUBVOL)) & (b.size % 8 != 0)
     return _items(t, wrong)
 
@@ -104,13 +104,13 @@ def names_fill_the_item(t: Tables) -> Judged:
         in_items = sum(int(t.batch.size[t.batch.type == number].sum()) for number in types)
         if int(lengths.sum()) != in_items:
             held = np.bincount(table.rows, lengths, len(wrong)).astype(np.int64)
-            wrong |= np.isin(t.batch.type, types) & (held != t.batch.size)
+            wrong |= one_of(t.batch.type, *types) & (held != t.batch.size)
     found, mask = _items(t, wrong)
     if len(found):
         found.columns["held"] = np.zeros(len(found), U64)
         for types, table, lengths in _named(t):
             held = np.bincount(table.rows, lengths, len(wrong)).astype(U64)
-            found.columns["held"] += np.where(np.isin(found.type, types), held[found.rows], U64(0))
+            found.columns["held"] += np.where(one_of(found.type, *types), held[found.rows], U64(0))
     return found, mask
 
 

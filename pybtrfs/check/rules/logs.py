@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pybtrfs.btree.search import Root, Tree
-from pybtrfs.check.columns import U64, Array, LeafBatch, NodeBatch, Table
+from pybtrfs.check.columns import U64, Array, LeafBatch, NodeBatch, Table, distinct
 from pybtrfs.check.context import About, Extents, Ranges
 from pybtrfs.check.findings import Finding, Severity
 from pybtrfs.check.forest import Forest
@@ -108,7 +108,7 @@ class LogCheck:
     def _space(self) -> Iterator[Finding]:
         e = self._about.extents
         taken = Ranges(*disjoint(e.bytenr, e.bytenr + e.length))
-        blocks = np.unique(np.concatenate([np.zeros(0, U64), *self._blocks]))
+        blocks = distinct(np.concatenate([np.zeros(0, U64), *self._blocks]))
         size = U64(self._about.nodesize)
         for at in np.flatnonzero(taken.covered(blocks, blocks + size) != U64(0)).tolist():
             text = f"log block {blocks[at]} lies in space that an extent takes"

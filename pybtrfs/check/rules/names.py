@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pybtrfs.check.columns import U64
+from pybtrfs.check.columns import U64, one_of
 from pybtrfs.check.findings import Severity
 from pybtrfs.check.ledger import Ledger, Posting
 from pybtrfs.check.names import impossible
@@ -119,7 +119,7 @@ def name_of_the_top(t: Tables) -> Judged:
     """The top directory alone has a name in itself: two dots, of index 0."""
     refs = t.ref.where(t.ref.dir == t.ref.ino)
     dots = (t.batch.buffer[refs.name_at] == ord(".")) & (t.batch.buffer[refs.name_at + 1] == ord("."))
-    tops = np.isin(refs.ino, np.array([c.FIRST_FREE_OBJECTID, c.ROOT_TREE_DIR_OBJECTID], U64))
+    tops = one_of(refs.ino, c.FIRST_FREE_OBJECTID, c.ROOT_TREE_DIR_OBJECTID)
     return refs, ~dots | (refs.name_len != U64(2)) | (refs.index != U64(0)) | ~tops
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pybtrfs.check.collect import Collected, Groups
-from pybtrfs.check.columns import U64, Array
+from pybtrfs.check.columns import U64, Array, member
 from pybtrfs.check.context import Extents, Ranges
 from pybtrfs.check.findings import Finding, Severity
 from pybtrfs.fs.filesystem import Filesystem
@@ -161,8 +161,8 @@ def _counts(found: Collected) -> Iterator[Finding]:
     end = f.start + f.length
     touching = np.concatenate([[False], end[:-1] == f.start[1:]]) if len(end) else np.zeros(0, bool)
     joined = touching & (f.bitmap == U64(1))
-    joined &= ~np.isin(f.start, infos.bytenr)
-    for at in np.flatnonzero(touching & (f.bitmap == U64(0)) & ~np.isin(f.start, infos.bytenr)).tolist():
+    joined &= ~member(f.start, infos.bytenr)
+    for at in np.flatnonzero(touching & (f.bitmap == U64(0)) & ~member(f.start, infos.bytenr)).tolist():
         yield _error("SPC-014", f"free space {f.start[at]} begins where the one before it ends", int(f.start[at]))
     ranges = np.concatenate([np.zeros(1, np.int64), (~joined).cumsum()])
     first, behind = np.searchsorted(f.start, infos.bytenr), np.searchsorted(f.start, infos.bytenr + infos.length)
