@@ -93,7 +93,9 @@ class Check:
         roots = Roots(self.filesystem, self._report, self._only)
         collected = self._trees_of_their_own(roots)
         if self._only is None:
-            self._report_all(rules.findings(self.filesystem) for rules in FILESYSTEM_RULES)
+            elsewhere = self.filesystem.begins_elsewhere
+            rows = [rules for rules in FILESYSTEM_RULES if not (elsewhere and rules is superblocks)]
+            self._report_all(rules.findings(self.filesystem) for rules in rows)
             self._report_all(rules.findings(self.filesystem, collected) for rules in (space, space_cache))
         self._file_trees(roots)
         self._phase = "what does not balance"

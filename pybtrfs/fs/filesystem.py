@@ -133,6 +133,11 @@ class Filesystem:
             for problem in _mismatches(ours, known, self.superblock) if ours else ():
                 raise RefusedError(f"{device.name}: {problem}")
 
+    @property
+    def begins_elsewhere(self) -> bool:
+        """Whether an older state is looked at, of which the superblock on the devices says nothing."""
+        return self.superblock is not self.volume.superblock
+
     def begin_at(self, bytenr: int) -> None:
         """Take the block at `bytenr` for the root of the root tree: an older state, where its blocks still stand.
 

@@ -84,7 +84,7 @@ def _use(filesystem: Filesystem, found: Collected) -> Iterator[Finding]:
         text = f"used is {g.used[at]}, its extents have {held[at]} bytes"
         yield _error("SPC-005", f"block group {g.bytenr[at]}: {text}", int(g.bytenr[at]))
     total, stated = int(g.used.sum(dtype=U64)), filesystem.superblock.bytes_used
-    if total != stated:
+    if total != stated and not filesystem.begins_elsewhere:
         yield _error("SPC-006", f"superblock: bytes_used is {stated}, the block groups have {total}")
     yield from _lying_in(g, e)
 

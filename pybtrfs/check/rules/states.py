@@ -60,7 +60,7 @@ def _uuid_tree(filesystem: Filesystem) -> Iterator[Finding]:
     """`fs.uuidtree` compares the tree with the root items; where it is not current, the next mount mends it."""
     try:
         tree = UuidTree(filesystem)
-        if not tree.current:
+        if not tree.current and not filesystem.begins_elsewhere:
             sb = filesystem.superblock
             text = f"uuid_tree_generation is {sb.uuid_tree_generation}, generation {sb.generation}"
             yield _note("UUI-007", f"superblock: {text}: the next mount compares the UUID tree with the subvolumes")
