@@ -7,7 +7,7 @@ from benchmarks.images import image, judge
 from benchmarks.timing import Pair, pair
 
 PYBTRFS = f"{sys.prefix}/bin/pybtrfs"
-RUNS = 3
+RUNS = 5
 
 
 class Job(NamedTuple):

@@ -113,7 +113,7 @@ FAMILIES = (
             Row(
                 "003",
                 "An entry says another type",
-                "The type in the directory is not that of the inode's mode, or an inode has entries beyond its links.",
+                "The type in the directory is not the inode's; or, where INO-002 names it, too, its link count is off.",
                 "Programs that trust the type in lists, such as find, go astray.",
             ),
             Row("004", "An entry stands under a wrong hash", "Looking the name up does not find it."),
