@@ -25,26 +25,33 @@ Run = dict[str, Any]
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run all tests, the long ones too; resumable.")
+    parser.add_argument("parts", nargs="*", help="only these files, run again whatever they gave before")
     parser.add_argument("--fresh", action="store_true", help="begin anew")
-    run = load(fresh=parser.parse_args().fresh)
+    parser.add_argument(
+        "--keep", action="store_true", help="keep what parts gave at earlier commits; the page says which"
+    )
+    parser.add_argument("--report", action="store_true", help="run nothing, write the page of what has been run")
+    options = parser.parse_args()
+    run = load(fresh=options.fresh, keep=options.keep or options.report)
     parts = sorted(str(file.relative_to(ROOT)) for file in (ROOT / "tests").rglob("test_*.py"))
-    for part in parts:
-        if run["parts"].get(part, {}).get("status") != 0:
-            run["parts"][part] = run_part(part, run["seed"])
+    for part in [] if options.report else options.parts or parts:
+        if options.parts or run["parts"].get(part, {}).get("status") != 0:
+            run["parts"][part] = {"commit": git("rev-parse", "--short", "HEAD"), **run_part(part, run["seed"])}
             save(run)
-    failed = [part for part in parts if run["parts"][part]["status"]]
+    missing = [part for part in parts if part not in run["parts"]]
+    failed = [part for part in parts if run["parts"].get(part, {}).get("status")]
     REPORT.write_text(report(run, parts))
-    print(f"{len(parts) - len(failed)} passed, {len(failed)} failed")
-    return 1 if failed else 0
+    print(f"{len(parts) - len(failed) - len(missing)} passed, {len(failed)} failed, {len(missing)} not run")
+    return 1 if failed or missing else 0
 
 
-def load(*, fresh: bool) -> Run:
+def load(*, fresh: bool, keep: bool) -> Run:
     """The run to go on with, or a new one."""
     commit = git("rev-parse", "--short", "HEAD")
     if STATE.exists() and not fresh:
         run: Run = json.loads(STATE.read_text())
-        if run["commit"] == commit:
-            print(f"going on with the run of {commit}, seed {run['seed']}: {len(run['parts'])} parts are done")
+        if keep or run["commit"] == commit:
+            print(f"going on with the run of {run['commit']}, seed {run['seed']}: {len(run['parts'])} parts are done")
             return run
     return {"commit": commit, "seed": random.randrange(2**32), "parts": {}}
 
@@ -77,18 +84,21 @@ def report(run: Run, parts: list[str]) -> str:
         "",
         "`make soak` runs every test, the long ones too, and writes this page.",
         "",
-        f"- commit {run['commit']}, seed {run['seed']}",
+        f"- begun at commit {run['commit']}, seed {run['seed']}",
         f"- Linux {platform.release().split('-')[0]}, Python {platform.python_version()}, "
         f"{os.cpu_count()} processors, {judge_version()}",
         "",
-        "| tests | passed | failed | skipped | seconds |",
-        "|---|---|---|---|---|",
+        "| tests | passed | failed | skipped | seconds | commit |",
+        "|---|---|---|---|---|---|",
     ]
     for part in parts:
-        row = run["parts"][part]
+        row = run["parts"].get(part)
+        if row is None:
+            lines.append(f"| {part} | not run | | | | |")
+            continue
         lines.append(
             f"| {part} | {row.get('passed', 0)} | {row.get('failed', 0) + row.get('error', 0)} "
-            f"| {row.get('skipped', 0)} | {row['seconds']} |"
+            f"| {row.get('skipped', 0)} | {row['seconds']} | {row.get('commit', run['commit'])} |"
         )
     return "\n".join(lines) + "\n"
 
