@@ -27,9 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Run all tests, the long ones too; resumable.")
     parser.add_argument("parts", nargs="*", help="only these files, run again whatever they gave before")
     parser.add_argument("--fresh", action="store_true", help="begin anew")
-    parser.add_argument(
-        "--keep", action="store_true", help="keep what parts gave at earlier commits; the page says which"
-    )
+    parser.add_argument("--keep", action="store_true", help="keep what parts gave at other commits")
     parser.add_argument("--report", action="store_true", help="run nothing, write the page of what has been run")
     options = parser.parse_args()
     run = load(fresh=options.fresh, keep=options.keep or options.report)
