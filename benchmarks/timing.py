@@ -8,7 +8,7 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 RUNS = 7
@@ -42,10 +42,17 @@ def run(command: Sequence[str]) -> Run:
     return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def pair(ours: Sequence[str], theirs: Sequence[str], runs: int = RUNS) -> Pair:
-    """Both commands in turn, `runs` times after one run of each that does not count."""
-    run(ours), run(theirs)
-    rows = [(run(ours), run(theirs)) for _ in range(runs)]
+def pair(
+    ours: Sequence[str], theirs: Sequence[str], runs: int = RUNS, before: Callable[[], object] = lambda: None
+) -> Pair:
+    """Both commands in turn, `runs` times after one run of each that does not count; `before` comes before each."""
+
+    def measured(command: Sequence[str]) -> Run:
+        before()
+        return run(command)
+
+    measured(ours), measured(theirs)
+    rows = [(measured(ours), measured(theirs)) for _ in range(runs)]
     return Pair(
         median([row[0] for row in rows]),
         median([row[1] for row in rows]),
