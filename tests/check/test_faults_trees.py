@@ -86,6 +86,8 @@ SUBVOLUMES = [
     Fault("another top directory", "default", "ROO-008", of_root(256, "root_dirid", 300)),
     Fault("a deletion that nobody ends", "half-deleted", "ROO-009", without(ROOTS, c.ORPHAN_OBJECTID, ORPHAN, None)),
     Fault("a top directory that is a file", "default", "ROO-010", no_top_directory),
+    Fault("no top directory to relocate data through", "default", "ROO-010 INO-001",
+          without(c.DATA_RELOC_TREE_OBJECTID, 256, c.INODE_ITEM_KEY, 0)),
     Fault("no way to a subvolume", "default", "ROO-011", without(ROOTS, 5, REF, 256)),
     Fault("no way from a subvolume", "default", "ROO-009 ROO-011", without(ROOTS, 256, BACKREF, 5)),
     Fault("two names of a subvolume", "default", "ROO-011 ROO-014", other_name),

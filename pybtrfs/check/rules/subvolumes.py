@@ -57,6 +57,8 @@ def findings(filesystem: Filesystem) -> Iterator[Finding]:
         yield from _root(filesystem, number, item, root)
         if is_subvolume_id(number):
             yield from _subvolume(filesystem, number, root, known)
+        elif number == c.DATA_RELOC_TREE_OBJECTID:
+            yield from _top(filesystem.tree_of(number, root), number)
     yield from _names(filesystem, known)
     yield from _orphans(known)
     yield from _default(filesystem, known)
