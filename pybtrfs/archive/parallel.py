@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 WORKERS = 2
 _WORTH_IT = 8 << 20  # bytes of trees: some ten thousand files
 _ITEMS_BETWEEN_NEWS = 64
+_HASH_BITS = 16  # the lower half of a crc is left out: its bits divided a tree of /usr one to two, these in equal parts
 DEPTH = 4
 """A directory this deep belongs to one process with all below it, and the other does not walk through it."""
 
@@ -62,7 +63,7 @@ class Share:
         if any(path == odd or path.startswith(odd + b"/") for odd in self._odd):
             return True
         upper = b"/".join(path.split(b"/", DEPTH)[:DEPTH])
-        return (name_hash(upper) % self._count if upper else 0) == self._number
+        return ((name_hash(upper) >> _HASH_BITS) % self._count if upper else 0) == self._number
 
 
 ALL = Share(0, 1)
