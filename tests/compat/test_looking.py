@@ -15,7 +15,8 @@ from commandline import run
 from pybtrfs.commands._names import escape_name
 
 pytestmark = pytest.mark.kernel
-SOUND = [name for name, recipe in zoo.RECIPES.items() if not recipe.midflight]
+UNFIT = ("bad-sector", "forest")  # it holds no file; what stands for subvolumes in its snapshots has many names
+SOUND = [name for name, recipe in zoo.RECIPES.items() if not recipe.midflight and name not in UNFIT]
 SAMPLE = ("kinds", "snapshots", "compressed", "extents", "labelled")  # the others have no other files
 IMAGES = [name if name in SAMPLE else pytest.param(name, marks=pytest.mark.soak) for name in SOUND]
 LS = [
